@@ -1,0 +1,260 @@
+"""The commands. Torch is imported when a config has been found good, and not before."""
+
+import argparse
+import os
+import shlex
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from mmfuse import __version__
+from mmfuse.errors import ConfigError, Interrupted, UserError, closest
+
+COMMANDS = {
+    "train": "one experiment: all its seeds and folds",
+    "check": "compose, validate, push one batch through; train nothing",
+    "list": "what there is to choose from: datasets, encoders, fusion, models, ...",
+    "show": "what one of them is: its paper, its keys with types and defaults, its file",
+}
+NOT_BUILT_YET = {
+    "sweep": "many experiments: grid, random or Bayesian",
+    "eval": "score a run again",
+    "predict": "predictions for new rows",
+    "report": "one HTML file of a run or a sweep",
+    "compare": "a table over runs, with paired tests",
+    "reproduce": "a published table",
+    "init": "guess a data set's config from a table",
+    "cache": "what frozen encoders left on disk",
+    "export": "a trained model for serving",
+    "selftest": "the known-answer suite",
+    "status": "what is running, waiting, done, failed",
+    "doctor": "versions, devices, optional parts missing",
+}
+EXAMPLES = """examples:
+  mmfuse train                                        the embedded data set, three modalities, gated fusion
+  mmfuse train fusion=concat seeds=[0,1,2]            another fusion, three seeds
+  mmfuse train modalities=[text]                      what one modality does alone
+  mmfuse train model=late fusion=mean encoder.text.dim=64 optimizer.lr=1e-3
+  mmfuse train dataset=table dataset.file=reviews.csv \\
+      'dataset.modalities={review: {kind: text}, photo: {kind: image, column: file}}' \\
+      'dataset.tasks={stars: {kind: multiclass}}'
+
+keys: every key of `mmfuse train --dry-run`; mmfuse list, mmfuse show KIND/NAME tell what there is
+exit codes: 0 done, 1 internal, 2 usage or config, 3 data, 4 training failed, 75 preempted, 130 Ctrl-C"""
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}\n  see: {self.prog} --help")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    typed = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in typed
+    try:
+        return dispatch(typed)
+    except UserError as error:
+        if debug:
+            traceback.print_exc()
+        complain(error.kind, str(error))
+        return error.exit_code
+    except (KeyboardInterrupt, Interrupted) as stop:
+        code = stop.exit_code if isinstance(stop, Interrupted) else 130
+        print(f"\nstopped{' by Ctrl-C' if code == 130 else ': preempted'}", file=sys.stderr)
+        return code
+    except BrokenPipeError:  # the reader of our output has gone: mmfuse list | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def complain(kind: str, message: str) -> None:
+    """At most six lines on stderr."""
+    lines = [line.rstrip() for line in message.splitlines() if line.strip()]
+    print("\n".join([f"error[{kind}]: {lines[0] if lines else 'unknown'}", *lines[1:6]]), file=sys.stderr)
+
+
+def dispatch(typed: list[str]) -> int:
+    if not typed or typed[0] in ("-h", "--help", "help"):
+        print(overview())
+        return 0
+    command, rest = typed[0], typed[1:]
+    if command in ("--version", "-V"):
+        print(f"mmfuse {__version__}")
+        return 0
+    if command in NOT_BUILT_YET:
+        raise ConfigError(f"mmfuse {command} is not built yet\n  there are: {', '.join(COMMANDS)}")
+    if command not in COMMANDS:
+        guess = closest(command, [*COMMANDS, *NOT_BUILT_YET])
+        raise ConfigError(f"there is no command '{command}'\n  {(guess + '   ').lstrip()}there are: {', '.join(COMMANDS)}")
+    return {"train": train, "check": check, "list": listing, "show": show}[command](rest)
+
+
+def overview() -> str:
+    lines = [f"mmfuse {__version__}: experiments in multimodal fusion, composed from the shell", ""]
+    lines += [f"  mmfuse {name:<10} {about}" for name, about in COMMANDS.items()]
+    lines += ["", "not built yet: " + ", ".join(NOT_BUILT_YET), "", EXAMPLES]
+    return "\n".join(lines)
+
+
+def running_parser(command: str) -> Parser:
+    parser = Parser(
+        prog=f"mmfuse {command}",
+        description=COMMANDS[command],
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="in Hydra's grammar")
+    parser.add_argument("-e", "--experiment", metavar="NAME|FILE", help="an experiment's config")
+    parser.add_argument("--config-dir", action="append", default=[], metavar="DIR", help="own configs")
+    parser.add_argument("--allow", action="append", default=[], metavar="PACKAGE", help="whose parts a config may name")
+    parser.add_argument("--dry-run", action="store_true", help="print the composed config, and no more")
+    parser.add_argument("--quiet", action="store_true", help="show errors only")
+    parser.add_argument("--json", action="store_true", help="JSON lines on stdout")
+    parser.add_argument("--debug", action="store_true", help="tracebacks on screen")
+    parser.add_argument("--resume", metavar="RUN", help="go on with a run (not built yet)")
+    parser.add_argument("-m", "--multirun", action="store_true", help="a sweep (not built yet)")
+    return parser
+
+
+def composed(command: str, typed: list[str]) -> tuple[argparse.Namespace, dict[str, Any]]:
+    options = running_parser(command).parse_intermixed_args(typed)
+    if options.resume:
+        raise ConfigError("--resume is not built yet\n  to start again: mmfuse train with the same keys")
+    if options.multirun:
+        raise ConfigError("a sweep (-m) is not built yet\n  to go on: one experiment at a time; seeds=[0,1,2] are one")
+    from mmfuse.config.catalog import Catalog
+    from mmfuse.config.compose import compose
+
+    catalog = Catalog([Path(folder) for folder in options.config_dir])
+    if options.allow:
+        sys.path.insert(0, str(Path.cwd()))  # own parts may lie where the command is typed
+    return options, compose(options.overrides, catalog, options.allow, options.experiment)
+
+
+def as_yaml(config: dict[str, Any]) -> str:
+    import yaml
+
+    return yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+
+
+def train(typed: list[str]) -> int:
+    options, config = composed("train", typed)
+    if options.dry_run:
+        print(as_yaml(config), end="")
+        return 0
+    if config["trainer"].get("devices") not in (1, "1", "auto") or config["trainer"].get("num_nodes", 1) != 1:
+        raise ConfigError("trainer.devices: more devices than one are not built yet\n  to go on: trainer.devices=1")
+    from mmfuse.record import folder as folders
+
+    name = config["name"] or f"{config['choices']['dataset']}-{config['choices']['fusion']}"
+    folder = folders.create(
+        Path(config["output_dir"]),
+        safe(name),
+        as_yaml(config),
+        "".join(f"{override}\n" for override in options.overrides),
+        command_line("train", typed),
+    )
+    return supervised(config, folder, options)
+
+
+def supervised(config: dict[str, Any], folder: Path, options: argparse.Namespace) -> int:
+    """Runs, and leaves a true status whatever happens; a run that never began leaves nothing."""
+    from mmfuse import progress, run
+    from mmfuse.record import folder as folders
+    from mmfuse.record import log
+    from mmfuse.record.status import Status
+
+    listener = progress.listener(options.quiet, options.json)
+
+    def ended(state: str, code: int, error: BaseException) -> Path | None:
+        """Where the traceback is; None where the folder is gone."""
+        began = Status.read(folder) not in ("created", None)
+        if not began and (isinstance(error, UserError | KeyboardInterrupt | Interrupted)):
+            folders.discard(folder)
+            return None
+        Status(folder).say(state, exit_code=code, error=str(error).split("\n")[0])
+        return log.write_traceback(folder, error)
+
+    try:
+        listener.opened(folder.name)
+        run.run(config, folder, listener)
+        folders.point_latest(folder)
+        listener.saved(os.path.relpath(folder))
+        return 0
+    except UserError as error:
+        progress.close(listener)
+        where = ended("failed", error.exit_code, error)
+        raise type(error)(f"{error}" + (f"\n  the traceback is in {where}" if where else "")) from error
+    except (KeyboardInterrupt, Interrupted) as stop:
+        progress.close(listener)
+        code = stop.exit_code if isinstance(stop, Interrupted) else 130
+        if ended("preempted", code, stop):
+            print(f"saved {os.path.relpath(folder)}", file=sys.stderr)
+        raise
+    except Exception as error:
+        progress.close(listener)
+        where = ended("failed", 1, error)
+        if options.debug:
+            raise
+        raise UserError(
+            f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}\n  this is a fault of mmfuse, or of"
+            f" a part of yours; the traceback is in {where}\n  to see it here: --debug"
+        ) from error
+
+
+def check(typed: list[str]) -> int:
+    options, config = composed("check", typed)
+    if options.dry_run:
+        print(as_yaml(config), end="")
+        return 0
+    from mmfuse import progress, run
+
+    run.check(config, progress.listener(options.quiet, options.json))
+    return 0
+
+
+def listing(typed: list[str]) -> int:
+    parser = Parser(prog="mmfuse list", description=COMMANDS["list"])
+    parser.add_argument("kind", nargs="?", metavar="KIND")
+    parser.add_argument("--config-dir", action="append", default=[], metavar="DIR", help="own configs")
+    options = parser.parse_args(typed)
+    from mmfuse.config.catalog import Catalog
+    from mmfuse.config.describe import table
+
+    print(table(Catalog([Path(folder) for folder in options.config_dir]), options.kind))
+    return 0
+
+
+def show(typed: list[str]) -> int:
+    parser = Parser(prog="mmfuse show", description=COMMANDS["show"])
+    parser.add_argument("name", metavar="KIND/NAME", help="such as fusion/gated, dataset/table, encoder/text/embedding_lstm")
+    parser.add_argument("--config-dir", action="append", default=[], metavar="DIR", help="own configs")
+    options = parser.parse_args(typed)
+    from mmfuse.config.catalog import Catalog
+    from mmfuse.config.describe import card
+
+    print(card(Catalog([Path(folder) for folder in options.config_dir]), options.name))
+    return 0
+
+
+def command_line(command: str, typed: Sequence[str]) -> str:
+    """A line that does the same again, from whatever folder it is run."""
+    data = os.environ.get("MMFUSE_DATA")
+    variable = f"MMFUSE_DATA={shlex.quote(os.path.abspath(data))} " if data else ""
+    return f"cd {shlex.quote(os.getcwd())} && {variable}mmfuse {command} {shlex.join(typed)}".rstrip()
+
+
+def safe(name: str) -> str:
+    """
+    >>> safe("my run/2")
+    'my-run-2'
+    """
+    return "".join(c if c.isalnum() or c in "._-" else "-" for c in name) or "run"
+
+
+Command = Callable[[list[str]], int]
+
+if __name__ == "__main__":
+    sys.exit(main())

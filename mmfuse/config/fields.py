@@ -1,0 +1,93 @@
+"""The keys there are, what each accepts and means: read from the yaml files and from what they are to be built with."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from mmfuse.config import target as targets
+from mmfuse.config.catalog import Catalog
+from mmfuse.config.types import ANYTHING, Type, of_annotation, of_comment, of_default
+
+Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's where it was built in: the other is 10 times slower
+
+GIVEN_IN_CODE = {  # what run.py passes besides the config
+    "encoder": {"size"},
+    "fusion": {"dims"},
+    "model": {"encoders", "tasks", "fusion"},
+}
+MODALITY = {"kind": "str", "column": "str | None", "columns": "list[str] | None", "file": "str | None", "key": "str | None"}
+TASK = {"kind": 'Literal["multiclass", "regression"]', "column": "str | None", "classes": "list | None"}
+ENTRIES = {
+    "dataset.modalities": {k: of_annotation(v) for k, v in MODALITY.items()},
+    "dataset.tasks": {k: of_annotation(v) for k, v in TASK.items()},
+}
+
+
+class Field(NamedTuple):
+    default: Any
+    type: Type
+    comment: str
+
+
+Fields = dict[str, Field]  # by dotted key
+
+
+def of_file(file: Path, prefix: str = "", group: str = "", catalog: Catalog | None = None) -> Fields:
+    """The keys of a yaml file, those of the files of its group that its defaults name included."""
+    text = file.read_text(encoding="utf-8")
+    root = yaml.compose(text, Loader=Loader)
+    fields: Fields = {}
+    if not isinstance(root, yaml.MappingNode):
+        return fields
+    values = yaml.load(text, Loader=Loader)
+    for name in values.get("defaults", []):
+        if isinstance(name, str) and catalog is not None and not name.startswith(("_", "/")):
+            fields |= of_file(catalog.find(group, name), prefix, group, catalog)
+    collect(root, text.splitlines(), values, prefix, fields)
+    return {key: field for key, field in fields.items() if key.removeprefix(prefix).lstrip(".") != "defaults"}
+
+
+def collect(node: yaml.MappingNode, lines: list[str], values: dict[str, Any], prefix: str, fields: Fields) -> None:
+    for key_node, value_node in node.value:
+        key, value = str(key_node.value), values[key_node.value]
+        path = f"{prefix}.{key}" if prefix else key
+        _, _, comment = lines[key_node.start_mark.line].partition("  # ")
+        if isinstance(value_node, yaml.MappingNode) and value and path not in ENTRIES:
+            collect(value_node, lines, value, path, fields)
+        else:
+            declared = of_comment(comment, value)
+            meaning = comment.partition(":")[2] if declared else comment
+            fields[path] = Field(value, declared or of_default(value), meaning.strip())
+
+
+def of_part(fields: Fields, prefix: str, group: str, own_target: str | None = None) -> Fields:
+    """A part's keys with the types that its target's arguments have.
+
+    `own_target` is another target than the file names: then the keys are its arguments, and the file's only where it
+    has them, too.
+    """
+    named = fields.get(f"{prefix}._target_")
+    name = own_target or (str(named.default) if named else "")
+    target = targets.read(name) if name else None
+    if target is None:
+        return fields
+    given = GIVEN_IN_CODE.get(group, set())
+    typed = {key: f for key, f in fields.items() if key == f"{prefix}._target_"} | {
+        key: f for key, f in fields.items() if not within(key, prefix) or key.startswith(f"{prefix}.prepare.")
+    }
+    for argument, kind in target.parameters.items():
+        key = f"{prefix}.{argument}"
+        known = {k: f for k, f in fields.items() if k == key or within(k, key)}
+        if argument in given:
+            continue
+        if any(k != key for k in known):  # a dict with keys of its own
+            typed |= known
+        else:
+            field = known.get(key, Field(None, ANYTHING, ""))
+            typed[key] = Field(field.default, kind if kind != ANYTHING else field.type, field.comment)
+    return typed
+
+
+def within(key: str, prefix: str) -> bool:
+    return key.startswith(f"{prefix}.")

@@ -1,0 +1,49 @@
+"""One modality of a data set, ready to be fetched batch by batch."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from mmfuse.types import Ragged, Signal
+
+
+class Column(Protocol):
+    def batch(self, rows: Int[Tensor, " B"]) -> Signal: ...
+
+
+class Stored:
+    """Held in memory as tensors, end to end without padding. A batch is padded to the longest of its own rows."""
+
+    def __init__(self, ragged: Ragged):
+        self.data, self.lengths = ragged
+        self.starts = self.lengths.cumsum(0) - self.lengths  # (N,)
+
+    def batch(self, rows: Int[Tensor, " B"]) -> Signal:
+        lengths = self.lengths[rows]  # (B,)
+        steps = torch.arange(max(1, int(lengths.max())))  # (T,)
+        mask = steps < lengths[:, None]  # (B, T)
+        if not len(self.data):  # no row of this split has the modality
+            return Signal(self.data.new_zeros(*mask.shape, *self.data.shape[1:]), mask)
+        where = (self.starts[rows][:, None] + steps).clamp(max=len(self.data) - 1)  # (B, T)
+        data = self.data.index_select(0, where.flatten()).unflatten(0, mask.shape)  # (B, T, ...)
+        return Signal(zeroed(data, mask), mask)
+
+
+class Streamed:
+    """Prepared anew whenever it is fetched, by the loader's workers: for media that memory does not hold."""
+
+    def __init__(self, raw: Sequence[Any], prepare: Callable[[Sequence[Any]], Ragged]):
+        self.raw, self.prepare = raw, prepare
+
+    def batch(self, rows: Int[Tensor, " B"]) -> Signal:
+        return Stored(self.prepare([self.raw[row] for row in rows.tolist()])).batch(torch.arange(len(rows)))
+
+
+def zeroed(data: Tensor, mask: Bool[Tensor, "B T"]) -> Tensor:
+    """Zeros where the mask is False, in place."""
+    if not mask.all():
+        data[~mask] = 0
+    return data

@@ -1,0 +1,145 @@
+"""Which rows train, validate and test: by the data set's own column, by ratios, or k folds. Stratified, or by group."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, StratifiedKFold, train_test_split
+
+from mmfuse.errors import ConfigError, DataError
+from mmfuse.types import Examples
+
+BINS = 10  # quantiles that a number is stratified by
+
+
+class Split(NamedTuple):
+    train: np.ndarray  # row numbers, ascending
+    val: np.ndarray
+    test: np.ndarray
+
+
+def split(examples: Examples, task: str, ratios: Sequence[float], seed: int) -> Split:
+    """The data set's own split where it has one, else by `ratios` of (train, val, test), stratified by `task`.
+
+    Where its own split has no validation rows, they are taken from its training rows in the proportion of the ratios.
+    Rows of one group stay together. Rows without a label are left out.
+    """
+    if len(ratios) != 3 or min(ratios) < 0 or sum(ratios) <= 0:
+        raise ConfigError(f"dataset.split.ratios={list(ratios)}: three shares are needed, for train, val and test")
+    rows = labelled(examples, task)
+    if examples.split is None:
+        rest, test = carve(examples, task, rows, ratios[2] / sum(ratios), seed)
+        train, val = carve(examples, task, rest, ratios[1] / (ratios[0] + ratios[1]), seed)
+        return checked(Split(train, val, test), examples, task)
+    parts = {name: rows[examples.split[rows] == name] for name in ("train", "val", "test")}
+    if not len(parts["val"]) and len(parts["train"]):
+        share = ratios[1] / (ratios[0] + ratios[1])
+        parts["train"], parts["val"] = carve(examples, task, parts["train"], share, seed)
+    return checked(Split(**parts), examples, task)
+
+
+def folds(examples: Examples, task: str, k: int, seed: int) -> Iterator[Split]:
+    """k ways to test on one part, validate on the next and train on the rest; a split of the data set's own is not used."""
+    if k < 3:
+        raise ConfigError(f"folds={k}: at least 3 are needed, one part each to train, validate and test on")
+    rows = labelled(examples, task)
+    strata = by_stratum(examples.targets[task][rows])
+    several_classes(strata, examples, task, at_least=k)
+    if examples.groups is None:
+        divided = StratifiedKFold(k, shuffle=True, random_state=seed).split(rows, strata)
+    else:
+        groups = examples.groups[rows]
+        if len(set(groups)) < k:
+            raise DataError(f"folds={k}: there are only {len(set(groups))} groups to divide, and none can be torn apart")
+        divided = StratifiedGroupKFold(k, shuffle=True, random_state=seed).split(rows, strata, groups)
+    parts = [rows[test] for _, test in divided]
+    for i in range(k):
+        rest = [parts[j] for j in range(k) if j not in (i, (i + 1) % k)]
+        yield checked(Split(np.sort(np.concatenate(rest)), parts[(i + 1) % k], parts[i]), examples, task)
+
+
+def labelled(examples: Examples, task: str) -> np.ndarray:
+    """The rows that have a label for at least one task; an error where none has one for `task`."""
+    has = {t: ~np.isnan(y) if y.dtype.kind == "f" else y >= 0 for t, y in examples.targets.items()}
+    if not has[task].any():
+        raise DataError(f"no row has a label for the task '{task}'")
+    return np.flatnonzero(np.any(list(has.values()), axis=0))
+
+
+def carve(
+    examples: Examples, task: str, rows: np.ndarray, share: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(what stays, what is taken): a share of the rows, stratified, or of their groups."""
+    if share <= 0:
+        return rows, rows[:0]
+    if examples.groups is not None:
+        chosen = GroupShuffleSplit(1, test_size=share, random_state=seed)
+        if len(set(examples.groups[rows])) < 2:
+            raise DataError("all rows to be split are of one group, which cannot be torn apart")
+        stays, taken = next(chosen.split(rows, groups=examples.groups[rows]))
+    else:
+        strata = by_stratum(examples.targets[task][rows])
+        several_classes(strata, examples, task, at_least=2)
+        too_few = max(len(np.unique(strata)), 1) / len(rows)  # a part needs a row of each class
+        try:
+            stays, taken = train_test_split(
+                np.arange(len(rows)), test_size=max(share, too_few), stratify=strata, random_state=seed
+            )
+        except ValueError as error:
+            raise DataError(f"{len(rows)} rows are too few to split by dataset.split.ratios: {error}") from error
+    return np.sort(rows[stays]), np.sort(rows[taken])
+
+
+def by_stratum(target: np.ndarray) -> np.ndarray:
+    """(N,) classes as they are, numbers by quantile, and rows without a label as one more stratum."""
+    if target.dtype.kind != "f":
+        return target
+    known = ~np.isnan(target)
+    edges = np.unique(np.quantile(target[known], np.linspace(0, 1, min(BINS, max(2, known.sum() // 10)) + 1)[1:-1]))
+    return np.where(known, np.searchsorted(edges, target, side="right"), -1)
+
+
+def several_classes(strata: np.ndarray, examples: Examples, task: str, at_least: int) -> None:
+    found, counts = np.unique(strata, return_counts=True)
+    rare = [(k, n) for k, n in zip(found, counts, strict=True) if n < at_least]
+    if rare:
+        names = getattr(examples.tasks[task], "classes", None)
+        k, n = rare[0]
+        name = f"class '{names[k]}'" if names and k >= 0 else "rows without a label:" if k < 0 else "a range of values"
+        raise DataError(
+            f"task '{task}': {name} has {n} row{'s' * (n != 1)}, too few to be in every part of the split"
+            + (f" (and {len(rare) - 1} more like it)" if len(rare) > 1 else "")
+            + "\n  to go on: leave these rows out, join classes, or name a split column: dataset.split.column=NAME"
+        )
+
+
+def checked(split: Split, examples: Examples, task: str) -> Split:
+    for name, rows in split._asdict().items():
+        if not len(rows):
+            raise DataError(
+                f"the {name} split is empty: {counts(split)} of {len(examples)} rows"
+                "\n  to go on: dataset.split.ratios=[0.6,0.2,0.2], or look at the values of the split column"
+            )
+        target = examples.targets[task][rows]
+        if not (~np.isnan(target) if target.dtype.kind == "f" else target >= 0).any():
+            raise DataError(f"the {name} split has no row with a label for the task '{task}'")
+    return split
+
+
+def counts(split: Split) -> str:
+    """
+    >>> counts(Split(np.arange(3), np.arange(1), np.arange(0)))
+    '3 train / 1 val / 0 test'
+    """
+    return " / ".join(f"{len(rows)} {name}" for name, rows in split._asdict().items())
+
+
+def named(values: Sequence[object], aliases: Mapping[str, str], where: str) -> np.ndarray:
+    """A split column's values as "train", "val" and "test", "" where the cell is empty."""
+    names = [aliases.get(str(v).strip().lower()) for v in values]
+    for row, (name, value) in enumerate(zip(names, values, strict=True)):
+        if name is None:
+            raise DataError(
+                f"{where}: row {row} has '{value}', which names no split\n  known are {', '.join(filter(None, aliases))}"
+            )
+    return np.array(names)

@@ -1,0 +1,52 @@
+"""A weighted mean of the modalities in a shared space: sum of a_m W_m z_m, the weights of those present summing to 1.
+
+The weights are the user's (text 0.3, image 0.5, audio 0.2, say) or learned, softmax(a) with a = 0 at the start, which
+is the mean. An absent modality's weight goes to the others in proportion; a row without any is zeros.
+Parameters: sum of (d_m + 1) * dim, or none where all widths agree and `dim` is null; M more where weights are learned.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from mmfuse.fusion.shared_space import SharedSpace
+from mmfuse.types import Fusion, Signal, Signals
+
+
+class WeightedFusion(Fusion):
+    def __init__(
+        self,
+        dims: dict[str, int],
+        dim: int | None = None,
+        weights: Mapping[str, float] | Sequence[float] | None = None,
+    ):
+        super().__init__()
+        self.space = SharedSpace(dims, dim)
+        self.dim = self.space.dim
+        self.learned: Tensor | None
+        self.fixed: Tensor | None
+        fixed = None if weights is None else torch.tensor(by_modality(weights, list(dims)))  # (M,)
+        self.register_buffer("fixed", fixed)
+        self.register_parameter("learned", nn.Parameter(torch.zeros(len(dims))) if weights is None else None)
+
+    def forward(self, signals: Signals) -> Signal:
+        mapped, present = self.space(signals)  # (B, M, D), (B, M)
+        weights = self.fixed if self.learned is None else self.learned.softmax(dim=0)  # (M,)
+        shares = weights * present  # (B, M)
+        shares = shares / shares.sum(dim=1, keepdim=True).clamp(min=torch.finfo(shares.dtype).tiny)
+        return Signal.vector(torch.einsum("bm,bmd->bd", shares, mapped), present.any(dim=1))
+
+
+def by_modality(weights: Mapping[str, float] | Sequence[float], modalities: Sequence[str]) -> list[float]:
+    """
+    >>> by_modality({"text": 0.3, "image": 0.7}, ["image", "text"])
+    [0.7, 0.3]
+    """
+    given = dict(weights) if isinstance(weights, Mapping) else dict(enumerate(weights))
+    names: Sequence[str | int] = list(modalities) if isinstance(weights, Mapping) else range(len(modalities))
+    if set(given) != set(names) or min(given.values()) < 0 or sum(given.values()) <= 0:
+        raise ValueError(
+            f"weights={weights}: one is needed for each of {list(modalities)}, none negative and not all zero"
+        )
+    return [float(given[n]) for n in names]

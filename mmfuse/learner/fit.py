@@ -1,0 +1,79 @@
+"""Trains a learner to its best epoch, and asks it what it says of rows. The only place that drives Lightning's trainer."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytorch_lightning as L
+import torch
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from mmfuse.errors import TrainingError
+from mmfuse.learner.checkpoints import AtomicCheckpoints
+from mmfuse.learner.learner import Learner
+from mmfuse.learner.stop import Stop
+from mmfuse.learner.tell import Tell
+from mmfuse.types import Batch, Listener, Predictions
+
+
+class Patience(NamedTuple):
+    """When to stop, and which epoch was the best."""
+
+    monitor: str  # such as "val/f1_macro"
+    mode: str  # "max" or "min"
+    epochs: int
+    min_delta: float
+
+
+def fit(
+    learner: Learner,
+    make_trainer: Callable[..., L.Trainer],
+    train: DataLoader[Batch],
+    val: DataLoader[Batch],
+    checkpoints: Path,
+    patience: Patience,
+    listener: Listener,
+) -> L.Trainer:
+    """Leaves best.ckpt and last.ckpt in `checkpoints`, and the best epoch's weights in the learner."""
+    best = ModelCheckpoint(
+        checkpoints,
+        filename="best",
+        monitor=patience.monitor,
+        mode=patience.mode,
+        save_last=True,
+        enable_version_counter=False,
+        auto_insert_metric_name=False,
+    )
+    early = EarlyStopping(patience.monitor, patience.min_delta, patience.epochs, mode=patience.mode, check_finite=False)
+    trainer = make_trainer(
+        callbacks=[Tell(listener), Stop(checkpoints / "last.ckpt"), early, best],
+        plugins=[AtomicCheckpoints()],
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,  # order is ours, and no row is seen twice to fill a batch
+        default_root_dir=checkpoints,
+    )
+    listener.replicate(checkpoints.parent.name, trainer.max_epochs or -1, len(train))
+    try:
+        trainer.fit(learner, train, val)
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise TrainingError(
+            f"memory ran out: {str(error).splitlines()[0] if str(error) else 'no more could be had'}\n"
+            "  to go on: a smaller batch_size with trainer.accumulate_grad_batches, or trainer.precision=bf16-mixed"
+        ) from error
+    saved = torch.load(checkpoints / "best.ckpt", map_location="cpu", weights_only=True)
+    learner.load_state_dict(saved["state_dict"])
+    return trainer
+
+
+def predict(learner: Learner, trainer: L.Trainer, rows: DataLoader[Batch]) -> tuple[Tensor, Predictions]:
+    """The rows' numbers (N,) and what is predicted of each, by task (N, K)."""
+    said = trainer.predict(learner, rows)
+    if not said:
+        raise TrainingError("nothing was predicted: there are no rows")
+    numbers, predictions = zip(*said, strict=True)
+    return torch.cat(numbers), {task: torch.cat([p[task] for p in predictions]) for task in predictions[0]}

@@ -1,0 +1,148 @@
+"""The one training loop. What is learned, from which losses and how, is for the parts it is given to say."""
+
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatch
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as L
+import torch
+from torch import Tensor, nn
+
+from mmfuse import masks
+from mmfuse.errors import TrainingError
+from mmfuse.types import Balancer, Batch, Losses, Model, Objective, Outputs, Phase, Predictions, Schedule, Task
+
+
+class Learner(L.LightningModule):
+    def __init__(
+        self,
+        model: Model,
+        tasks: Mapping[str, Task],
+        objectives: Mapping[str, Objective],
+        balancer: Balancer,
+        schedule: Schedule,
+        optimizer: Callable[..., torch.optim.Optimizer],
+        drop: float = 0.0,
+        seed: int = 0,
+    ):
+        """`optimizer` is called with `params`, one group a part of the model; `drop` is the rate of modality dropout."""
+        super().__init__()
+        if not 0 <= drop < 1:
+            raise ValueError(f"drop={drop}: a share from 0 up to, but not, 1 is needed")
+        self.model, self.tasks = model, tasks
+        self.objectives, self.balancer = nn.ModuleDict(objectives), balancer
+        self.schedule, self.optimizer, self.drop, self.seed = schedule, optimizer, drop, seed
+        self.groups = parameter_groups(model) | {"objectives": trainable(self.objectives), "balance": trainable(balancer)}
+        self.sums: dict[str, Tensor] = {}  # of each training loss over the epoch's rows
+        self.rows = 0
+        self.heard: list[tuple[Predictions, dict[str, Tensor], Losses]] = []  # of the validation rows
+        self.figures: dict[str, float] = {}  # of the epoch
+
+    def on_train_epoch_start(self) -> None:
+        self.sums, self.rows = {}, 0
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        # Chance is a function of seed, epoch and batch, and keeps no state: a resumed run throws the same dice.
+        torch.manual_seed(mixed(self.seed, self.current_epoch, batch_idx))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        phase = self.schedule(self.current_epoch, self.global_step)
+        self.still(phase)
+        encoded = self.model.encode(masks.drop(batch.signals, self.drop) if self.drop else batch.signals)
+        used = {m for m in encoded if matches(m, phase.modalities)}
+        heard = encoded if len(used) == len(encoded) else masks.keep(encoded, used)
+        outputs = Outputs(self.model.predict(heard), encoded, self.model.predict)
+        losses = {n: loss for n, loss in self.losses(outputs, batch).items() if matches(n, phase.losses)}
+        total = self.balancer(losses)
+        if not total.isfinite():
+            raise self.diverged(losses, batch, encoded, batch_idx)
+        for name, loss in losses.items():
+            self.sums[name] = self.sums.get(name, torch.zeros_like(loss)) + loss.detach() * len(batch.rows)
+        self.rows += len(batch.rows)
+        return total
+
+    def losses(self, outputs: Outputs, batch: Batch) -> Losses:
+        losses = {f"task/{n}": t.loss(outputs.predictions[n], batch.targets[n]) for n, t in self.tasks.items()}
+        for objective in self.objectives.values():
+            losses |= objective(outputs, batch)
+        return losses
+
+    def still(self, phase: Phase) -> None:
+        """Only the groups that the phase leaves free get gradients."""
+        if unknown := set(phase.frozen) - set(self.groups):
+            raise ValueError(f"the schedule freezes {sorted(unknown)}, but the parts are {list(self.groups)}")
+        for group, parameters in self.groups.items():
+            for p in parameters:
+                p.requires_grad_(group not in phase.frozen)
+
+    def diverged(self, losses: Losses, batch: Batch, encoded: Mapping[str, Any], batch_idx: int) -> TrainingError:
+        names = [name for name, loss in losses.items() if not loss.isfinite()]
+        suspects = {"input": batch.signals, "encoder's output": encoded}
+        places = [
+            f"{m} ({what})"
+            for what, signals in suspects.items()
+            for m, s in signals.items()
+            if s.data.is_floating_point() and not s.data[s.mask].isfinite().all()
+        ]
+        lost = [g for g, ps in self.groups.items() if not all(bool(p.isfinite().all()) for p in ps)]
+        return TrainingError(
+            f"loss {', '.join(names)} is {float(sum(losses.values())):g} at step {self.global_step}"
+            f" (epoch {self.current_epoch}, batch {batch_idx})\n"
+            f"  not finite: {', '.join(places) or 'no modality; the fused prediction'}"
+            + (f"; weights of {', '.join(lost)}" if lost else "")
+            + "\n  to go on: a lower optimizer.lr, a lower trainer.gradient_clip_val, or trainer.precision=32-true"
+        )
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        outputs = self.model(batch.signals)
+        self.heard.append((outputs.predictions, batch.targets, self.losses(outputs, batch)))
+
+    def on_validation_epoch_end(self) -> None:
+        self.figures = {}
+        for number, (name, task) in enumerate(self.tasks.items()):
+            answer = task.answer(torch.cat([p[name].float().cpu() for p, _, _ in self.heard]))
+            target = torch.cat([t[name].cpu() for _, t, _ in self.heard]).numpy()
+            for figure, value in task.score(answer, target).items():
+                if isinstance(value, float):
+                    self.figures |= {f"val/{name}/{figure}": value} | ({f"val/{figure}": value} if number == 0 else {})
+        sizes = [len(next(iter(t.values()))) for _, t, _ in self.heard]
+        for name in self.heard[0][2]:
+            self.figures[f"val/loss/{name}"] = float(np.average([float(x[name]) for _, _, x in self.heard], weights=sizes))
+        self.figures["val/loss"] = sum(v for n, v in self.figures.items() if n.startswith("val/loss/"))
+        self.heard.clear()
+        self.log_dict(self.figures)  # once an epoch: what early stopping and checkpoints look at
+
+    def epoch_figures(self) -> dict[str, float]:
+        """Losses over the training rows of the epoch that ends, and the scores of its validation."""
+        losses = {f"train/loss/{name}": float(total) / max(self.rows, 1) for name, total in self.sums.items()}
+        return {"train/loss": sum(losses.values())} | losses | self.figures
+
+    def predict_step(self, batch: Batch, _: int) -> tuple[Tensor, Predictions]:
+        predictions = self.model(batch.signals).predictions
+        return batch.rows.cpu(), {task: p.float().cpu() for task, p in predictions.items()}
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        groups = [{"params": ps, "name": name} for name, ps in self.groups.items() if ps]
+        if not groups:
+            raise ValueError("no part of the model has anything to learn")
+        return self.optimizer(params=groups)
+
+
+def parameter_groups(model: Model) -> dict[str, list[nn.Parameter]]:
+    """What a model has to learn, by modality for its encoders and by name for its other parts."""
+    encoders = {m: trainable(encoder) for m, encoder in model.encoders.items()}
+    return encoders | {part: trainable(module) for part, module in model.named_children() if part != "encoders"}
+
+
+def trainable(module: nn.Module) -> list[nn.Parameter]:
+    return [p for p in module.parameters() if p.requires_grad]
+
+
+def matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns)
+
+
+def mixed(*numbers: int) -> int:
+    """One seed from several numbers, so that neighbours share nothing."""
+    return int(np.random.SeedSequence([n % 2**32 for n in numbers]).generate_state(1, np.uint64)[0] >> 1)

@@ -1,0 +1,69 @@
+"""How far a figure would move had other rows been drawn: percentile intervals of the bootstrap.
+
+Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from mmfuse.types import Task
+
+CELLS = 20_000_000  # of the (samples x rows) table held at a time
+
+
+def intervals(
+    task: Task, runs: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], samples: int, level: float = 0.95
+) -> dict[str, tuple[float, float]]:
+    """The interval of each figure's mean over runs, each of which is (rows, answers, targets) of one split.
+
+    Runs that tested the same rows (seeds) see the same draw of them, so that what they share is not counted twice;
+    runs that tested others (folds) draw for themselves. The spread between seeds is no part of it: that is the
+    sample deviation beside it.
+    """
+    total: dict[str, list[np.ndarray]] = {}
+    for draws in draw([rows for rows, _, _ in runs], samples):
+        figures = [task.resampled(answer, target, d) for d, (_, answer, target) in zip(draws, runs, strict=True)]
+        for name in figures[0]:
+            total.setdefault(name, []).append(np.mean([f[name] for f in figures], axis=0))
+    return {name: percentiles(np.concatenate(parts), level) for name, parts in total.items()}
+
+
+def draw(rows: Sequence[np.ndarray], samples: int) -> Iterator[list[np.ndarray]]:
+    """For each run how often each of its rows is drawn, (R, N); a few samples at a time, all of them in the end."""
+    random = np.random.default_rng(0)
+    size = max(1, min(samples, CELLS // max(len(r) for r in rows)))
+    for start in range(0, samples, size):
+        drawn: dict[bytes, np.ndarray] = {}
+        for r in rows:
+            n = len(r)
+            if r.tobytes() not in drawn:
+                drawn[r.tobytes()] = random.multinomial(n, np.full(n, 1 / n), size=min(size, samples - start))
+        yield [drawn[r.tobytes()] for r in rows]
+
+
+def percentiles(values: np.ndarray, level: float) -> tuple[float, float]:
+    """The middle `level` of the values, those that are not a number left out.
+
+    >>> percentiles(np.arange(101.0), 0.9)
+    (5.0, 95.0)
+    """
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return float("nan"), float("nan")
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def mean_std(values: Sequence[float]) -> Mapping[str, float]:
+    """The mean and the sample deviation, which one value does not have.
+
+    >>> mean_std([1.0, 2.0, 3.0])
+    {'mean': 2.0, 'std': 1.0}
+    >>> mean_std([1.0])
+    {'mean': 1.0, 'std': nan}
+    """
+    return {
+        "mean": float(np.mean(values)),
+        "std": float(np.std(values, ddof=1)) if len(values) > 1 else float("nan"),
+    }

@@ -1,0 +1,38 @@
+"""From the answers of every seed and fold to one table of figures."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mmfuse.metrics.bootstrap import intervals, mean_std
+from mmfuse.types import Task
+
+
+class Answers(NamedTuple):
+    """What one trained model said of one split."""
+
+    rows: np.ndarray  # (N,) rows of the data set
+    answers: Mapping[str, np.ndarray]  # by task: (N, K) probabilities or (N,) values
+    targets: Mapping[str, np.ndarray]  # by task: (N,)
+
+
+def summarise(task: Task, name: str, runs: Sequence[Answers], samples: int) -> dict[str, Any]:
+    """Of each figure: mean, sample deviation, bootstrap interval ("ci95") and every run's value.
+
+    "per_class" holds the same without intervals, class by class; "confusion" one matrix a run.
+    """
+    scores = [task.score(run.answers[name], run.targets[name]) for run in runs]
+    bounds = intervals(task, [(run.rows, run.answers[name], run.targets[name]) for run in runs], samples)
+    table: dict[str, Any] = {}
+    for figure, first in scores[0].items():
+        values = [score[figure] for score in scores]
+        if figure == "per_class":
+            table[figure] = {
+                f: {c: {**mean_std(each := [v[f][c] for v in values]), "values": each} for c in first[f]} for f in first
+            }
+        elif figure == "confusion":
+            table[figure] = {"values": values}
+        else:
+            table[figure] = {**mean_std(values), "ci95": list(bounds[figure]), "values": values}
+    return table

@@ -1,0 +1,34 @@
+"""Model-level (late) fusion: every modality predicts every task by itself, and the predictions are fused.
+
+What is fused are logits, before any softmax. Where the fusion's width is the task's own (mean and weighted, by
+default), the fused logits are the prediction; otherwise a linear layer reads it off.
+"""
+
+from collections.abc import Callable, Mapping
+
+from torch import nn
+
+from mmfuse.types import Encoder, Fusion, Model, Predictions, Signal, Signals, Task
+
+
+class LateFusion(Model):
+    def __init__(self, encoders: Mapping[str, Encoder], tasks: Mapping[str, Task], fusion: Callable[..., Fusion]):
+        super().__init__(encoders)
+        votes = {t: fusion(dims=dict.fromkeys(encoders, task.size)) for t, task in tasks.items()}
+        self.fusion = nn.ModuleDict(votes)
+        self.heads = nn.ModuleDict(
+            {
+                m: nn.ModuleDict({t: nn.Linear(e.dim, task.size) for t, task in tasks.items()})
+                for m, e in encoders.items()
+            }
+        )
+        self.verdict = nn.ModuleDict(
+            {t: nn.Identity() if votes[t].dim == k.size else nn.Linear(votes[t].dim, k.size) for t, k in tasks.items()}
+        )
+
+    def predict(self, encoded: Signals) -> Predictions:
+        votes = {  # by task, then by modality
+            t: {m: Signal.vector(self.heads[m][t](s.pooled()), s.present) for m, s in encoded.items()}
+            for t in self.verdict
+        }
+        return {t: verdict(self.fusion[t](votes[t]).pooled()) for t, verdict in self.verdict.items()}

@@ -1,0 +1,189 @@
+"""What a run shows while it goes: a live bar on a terminal, a line an epoch in a log, JSON lines for programs."""
+
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mmfuse import __version__
+from mmfuse.record.atomic import finite
+from mmfuse.types import Listener
+
+SHOWN = 4  # validation scores a line
+
+
+def listener(quiet: bool, as_json: bool) -> Listener:
+    if as_json:
+        return JsonLines()
+    if quiet:
+        return Listener()
+    return Terminal() if sys.stdout.isatty() else Lines()
+
+
+class Lines(Listener):
+    """Plain text, one line an epoch, no control codes."""
+
+    def __init__(self) -> None:
+        self.best: tuple[float, int] | None = None
+        self.epochs = 0
+        self.rows, self.spent, self.began = 0, 0.0, 0.0
+
+    def write(self, text: str) -> None:
+        print(text, flush=True)
+
+    def opened(self, name: str) -> None:
+        self.write(f"mmfuse {__version__} - run {name}")
+
+    def described(self, data: str, model: str) -> None:
+        self.write(f"data     {data}\nmodel    {model}")
+
+    def replicate(self, name: str, epochs: int, steps: int) -> None:
+        self.epochs, self.best, self.rows, self.spent = epochs, None, 0, 0.0
+        self.write(name.replace("-", " "))
+        self.began = time.perf_counter()
+
+    def step(self, done: int, rows: int, loss: float) -> None:
+        self.rows += rows
+        self.spent = time.perf_counter() - self.began
+
+    def epoch(self, figures: Mapping[str, float]) -> None:
+        self.write(self.row(figures))
+        self.rows, self.began = 0, time.perf_counter()
+
+    def row(self, figures: Mapping[str, float]) -> str:
+        scores = {n: v for n, v in figures.items() if n.startswith("val/") and n.count("/") == 1 and n != "val/loss"}
+        wanted = [n for n in ("val/accuracy", "val/f1_macro", "val/mae", "val/pearson") if n in scores][:SHOWN]
+        shown = "  ".join(f"{n} {number(scores[n])}" for n in wanted)
+        width = len(str(self.epochs))
+        return (
+            f"epoch {int(figures['epoch']) + 1:>{width}}/{self.epochs}  {self.rows / max(self.spent, 1e-9):6.0f} rows/s"
+            f"  loss {figures['train/loss']:.4f}  val/loss {figures['val/loss']:.4f}  {shown}"
+        )
+
+    def scored(self, metrics: Mapping[str, Any], headlines: Mapping[str, Sequence[str]]) -> None:
+        for task, table in metrics["test"].items():
+            runs = len(next(iter(table.values()))["values"])
+            label = f"test ({runs} runs)" if runs > 1 else "test"
+            name = f" {task}:" if len(metrics["test"]) > 1 else ""
+            self.write(f"{label}{name}   {'   '.join(figure(f, table[f], i == 0) for i, f in enumerate(headlines[task]))}")
+
+    def checked(self, losses: Mapping[str, float], rows: int) -> None:
+        said = ", ".join(f"{name} {loss:.3f}" for name, loss in losses.items())
+        self.write(f"check    one batch of {rows} rows went through, forward and back: loss {said}. Nothing was trained.")
+
+    def saved(self, folder: str) -> None:
+        self.write(f"saved {folder}      again: sh {folder}/command.sh")
+
+
+class Terminal(Lines):
+    """A live bar with speed, time left, loss and the best validation figure, under a growing table of epochs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.console = Console(highlight=False)
+        self.bar: Progress | None = None
+
+    def write(self, text: str) -> None:
+        self.console.print(text, markup=False, soft_wrap=True)
+
+    def replicate(self, name: str, epochs: int, steps: int) -> None:
+        super().replicate(name, epochs, steps)
+        self.close()
+        self.bar = Progress(
+            TextColumn("epoch {task.fields[epoch]}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[speed]} rows/s"),
+            TimeRemainingColumn(),
+            TextColumn("loss {task.fields[loss]}  {task.fields[best]}"),
+            console=self.console,
+            transient=True,
+            refresh_per_second=5,
+        )
+        self.steps, self.now = steps, 1
+        self.task = self.bar.add_task("", total=steps * max(epochs, 1), epoch=f"1/{epochs}", speed="", loss="", best="")
+        self.bar.start()
+
+    def step(self, done: int, rows: int, loss: float) -> None:
+        super().step(done, rows, loss)
+        if self.bar is not None:
+            speed = f"{self.rows / max(self.spent, 1e-9):.0f}"
+            self.bar.update(self.task, completed=(self.now - 1) * self.steps + done, speed=speed, loss=f"{loss:.3f}")
+
+    def epoch(self, figures: Mapping[str, float]) -> None:
+        super().epoch(figures)
+        self.now = int(figures["epoch"]) + 2
+        for name, better in (("val/f1_macro", max), ("val/mae", min)):
+            if name in figures:
+                here = (figures[name], int(figures["epoch"]) + 1)
+                self.best = better(self.best or here, here, key=lambda pair: pair[0])
+                if self.bar is not None:
+                    best = f"best {name} {number(self.best[0])} (epoch {self.best[1]})"
+                    self.bar.update(self.task, epoch=f"{min(self.now, self.epochs)}/{self.epochs}", best=best)
+                break
+
+    def scored(self, metrics: Mapping[str, Any], headlines: Mapping[str, Sequence[str]]) -> None:
+        self.close()
+        super().scored(metrics, headlines)
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
+
+
+class JsonLines(Listener):
+    """One JSON object a line on stdout, and nothing else there."""
+
+    def say(self, event: str, **about: Any) -> None:
+        print(json.dumps(finite({"event": event} | about), ensure_ascii=False), flush=True)
+
+    def opened(self, name: str) -> None:
+        self.say("run", name=name, version=__version__)
+
+    def described(self, data: str, model: str) -> None:
+        self.say("described", data=data, model=model)
+
+    def replicate(self, name: str, epochs: int, steps: int) -> None:
+        self.say("replicate", name=name, epochs=epochs, steps=steps)
+
+    def epoch(self, figures: Mapping[str, float]) -> None:
+        self.say("epoch", **figures)
+
+    def scored(self, metrics: Mapping[str, Any], headlines: Mapping[str, Sequence[str]]) -> None:
+        self.say("metrics", metrics=metrics)
+
+    def checked(self, losses: Mapping[str, float], rows: int) -> None:
+        self.say("checked", losses=dict(losses), rows=rows)
+
+    def saved(self, folder: str) -> None:
+        self.say("saved", folder=folder)
+
+
+def number(value: float) -> str:
+    """
+    >>> number(0.9561), number(1.0), number(12.3456)
+    ('.956', '1.000', '12.346')
+    """
+    return f"{value:.3f}".removeprefix("0") if 0 <= value < 1 else f"{value:.3f}"
+
+
+def figure(name: str, about: Mapping[str, Any], full: bool) -> str:
+    """
+    >>> figure("precision_macro", {"mean": 0.5, "std": float("nan"), "ci95": [0.4, 0.6]}, full=True)
+    'precision .500 [.400, .600]'
+    """
+    name = name if name == "f1_macro" else name.removesuffix("_macro")
+    spread = f" ± {number(about['std'])}" if full and about["std"] == about["std"] else ""
+    interval = f" [{', '.join(number(bound) for bound in about['ci95'])}]" if full else ""
+    return f"{name} {number(about['mean'])}{spread}{interval}"
+
+
+def close(listener: Listener) -> None:
+    """Gives the terminal back, whatever was being drawn on it."""
+    if isinstance(listener, Terminal):
+        listener.close()

@@ -1,0 +1,22 @@
+"""history.csv: a row an epoch."""
+
+import csv
+from pathlib import Path
+
+from mmfuse.record.atomic import write
+
+
+class History:
+    def __init__(self, path: Path):
+        self.path, self.rows = path, list[dict[str, float]]()
+
+    def add(self, figures: dict[str, float]) -> None:
+        self.rows.append(figures)
+        write(self.path, self.fill)
+
+    def fill(self, path: Path) -> None:
+        names = list(dict.fromkeys(name for row in self.rows for name in row))
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, names)
+            writer.writeheader()
+            writer.writerows(self.rows)

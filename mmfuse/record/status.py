@@ -1,0 +1,37 @@
+"""status.json: what a run is doing, true also after it was killed, for its heartbeat then stops."""
+
+import json
+import os
+import socket
+import time
+from pathlib import Path
+from typing import Literal
+
+from mmfuse.record.atomic import write_json
+
+State = Literal["created", "running", "preempted", "done", "failed"]
+
+
+class Status:
+    def __init__(self, folder: Path):
+        self.path = folder / "status.json"
+        self.state: State = "created"
+        self.beaten = 0.0
+
+    def say(self, state: State, exit_code: int | None = None, **more: str | int | float) -> None:
+        self.state, self.beaten = state, time.time()
+        about = {"state": state, "heartbeat": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "exit_code": exit_code}
+        write_json(self.path, about | {"host": socket.gethostname(), "pid": os.getpid()} | more)
+
+    def beat(self, **more: str | int | float) -> None:
+        """Still running; written every few seconds at most."""
+        if time.time() - self.beaten > 5:
+            self.say(self.state, **more)
+
+    @staticmethod
+    def read(folder: Path) -> str | None:
+        """The state that a run's folder tells of; None where it tells none."""
+        try:
+            return json.loads((folder / "status.json").read_text(encoding="utf-8"))["state"]
+        except (OSError, ValueError, KeyError):
+            return None

@@ -1,0 +1,323 @@
+"""From a resolved config to a result. The only module that builds parts from config."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from mmfuse.data import splits
+from mmfuse.data.batches import Batches
+from mmfuse.data.columns import Column, Stored, Streamed
+from mmfuse.data.order import Order
+from mmfuse.data.splits import Split
+from mmfuse.errors import ConfigError, DataError
+from mmfuse.metrics.summary import Answers, summarise
+from mmfuse.record import fingerprint, log, manifest, predictions
+from mmfuse.record.atomic import write_json
+from mmfuse.record.history import History
+from mmfuse.record.status import Status
+from mmfuse.types import (
+    Batch,
+    Dataset,
+    Examples,
+    Listener,
+    Model,
+    Preparation,
+    Ragged,
+    Task,
+    Unreadable,
+    UnreadableError,
+)
+
+if TYPE_CHECKING:
+    from mmfuse.learner.learner import Learner
+
+Config = Mapping[str, Any]
+SAMPLE = 32  # rows that are decoded to tell how much memory all would take
+
+
+class Prepared(NamedTuple):
+    """The rows of one split, ready to be trained on."""
+
+    split: Split
+    columns: dict[str, Column]
+    preparations: dict[str, Preparation]
+    tasks: dict[str, Task]
+    targets: dict[str, torch.Tensor]
+
+
+def make(cfg: Config, where: str, **parts: Any) -> Any:
+    """Calls what a config names, with the config's own arguments and with these parts.
+
+    The parts don't go through `instantiate`, which takes a dict or a dataclass among them for more config.
+    """
+    from hydra.errors import InstantiationException
+    from hydra.utils import instantiate
+
+    try:
+        return instantiate(dict(cfg), _partial_=True, _convert_="object")(**parts)
+    except (ValueError, TypeError, InstantiationException) as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def load(cfg: Config) -> Examples:
+    about = {k: v for k, v in cfg["dataset"].items() if k not in ("split", "missing")}
+    dataset: Dataset = make(about, "dataset")
+    return dataset.load(cfg["dataset"]["split"]["column"], cfg["dataset"]["split"]["group"])
+
+
+def divide(cfg: Config, examples: Examples) -> list[tuple[int | None, Split]]:
+    """The splits to train on: one, or one a fold."""
+    about, task = cfg["dataset"]["split"], cfg["tasks"][0]
+    if cfg["folds"] is None:
+        return [(None, splits.split(examples, task, about["ratios"], about["seed"]))]
+    return list(enumerate(splits.folds(examples, task, cfg["folds"], about["seed"])))
+
+
+def prepare(cfg: Config, examples: Examples, split: Split) -> Prepared:
+    """Fits the preparations on the training rows, and turns all rows into tensors once."""
+    columns: dict[str, Column] = {}
+    preparations: dict[str, Preparation] = {}
+    for modality, raw in examples.raw.items():
+        where = f"encoder.{modality}.prepare"
+        preparation: Preparation = make(cfg["encoder"][modality]["prepare"], where)
+        reader = Reader(modality, examples, mask=cfg["dataset"]["missing"]["policy"] == "mask")
+        if all(raw[row] is None for row in split.train):
+            raise DataError(f"no training row has the modality '{modality}'\n  to go on: modalities=[...] without it")
+        reader.read(preparation.fit, split.train)
+        preparations[modality] = preparation
+        columns[modality] = column(reader, preparation, cfg["loader"]["memory_gb"])
+    tasks = {name: task.fitted(examples.targets[name][split.train]) for name, task in examples.tasks.items()}
+    targets = {name: torch.from_numpy(target) for name, target in examples.targets.items()}
+    return Prepared(split, columns, preparations, tasks, targets)
+
+
+class Reader:
+    """Reads raw values of one modality; what cannot be read is an error, or missing if so wished."""
+
+    def __init__(self, modality: str, examples: Examples, mask: bool):
+        self.modality, self.examples, self.mask = modality, examples, mask
+        self.raw = list(examples.raw[modality])
+
+    def read(self, do: Any, rows: Sequence[int] | np.ndarray) -> Any:
+        try:
+            return do([self.raw[row] for row in rows])
+        except UnreadableError as error:
+            failures = [failure._replace(row=int(rows[failure.row])) for failure in error.failures]
+            if not self.mask:
+                raise DataError(self.message(failures)) from error
+            for failure in failures:
+                self.raw[failure.row] = None
+            return do([self.raw[row] for row in rows])
+
+    def message(self, failures: Sequence[Unreadable]) -> str:
+        first, have = failures[0], sum(value is not None for value in self.raw)
+        return (
+            f"{len(failures)} of {have} values in column '{self.examples.columns[self.modality]}' (modality"
+            f" '{self.modality}') cannot be read; the first: {first.value} (row {first.row}): {first.reason}\n"
+            "  to go on: mend it, or dataset.missing.policy=mask, or, if paths lead elsewhere, dataset.media_root=DIR"
+        )
+
+
+def column(reader: Reader, preparation: Preparation, memory_gb: float) -> Column:
+    """All rows as tensors; those that lie in files stay there if they would take too much memory."""
+    rows = range(len(reader.raw))
+    if any(isinstance(value, Path) for value in reader.raw):
+        sample = list(rows[:: max(1, len(rows) // SAMPLE)])
+        taken: Ragged = reader.read(preparation, sample)
+        if taken.data.nbytes / len(sample) * len(rows) > memory_gb * 2**30:
+            return Streamed(reader.raw, preparation)
+    return Stored(reader.read(preparation, rows))
+
+
+def build(cfg: Config, prepared: Prepared, seed: int) -> Model:
+    torch.manual_seed(seed)
+    encoders = {}
+    for modality, preparation in prepared.preparations.items():
+        about = {k: v for k, v in cfg["encoder"][modality].items() if k not in ("name", "prepare")}
+        encoders[modality] = make(about, f"encoder.{modality}", size=preparation.size)
+    fusion = partial(make, cfg["fusion"], "fusion")
+    return make(cfg["model"], "model", encoders=encoders, tasks=prepared.tasks, fusion=fusion)
+
+
+def learner(cfg: Config, prepared: Prepared, seed: int) -> "Learner":
+    from mmfuse.learner.learner import Learner  # Lightning takes seconds to import, and `check` does without it
+
+    try:
+        return Learner(
+            model=build(cfg, prepared, seed),
+            tasks=prepared.tasks,
+            objectives={},
+            balancer=make(cfg["balance"], "balance"),
+            schedule=make(cfg["schedule"], "schedule"),
+            optimizer=partial(make, cfg["optimizer"], "optimizer"),
+            drop=cfg["drop"],
+            seed=seed,
+        )
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def loader(cfg: Config, prepared: Prepared, rows: np.ndarray, seed: int | None) -> DataLoader[Batch]:
+    """Whole batches of these rows; shuffled anew each epoch where there is a seed."""
+    streams = any(isinstance(c, Streamed) for c in prepared.columns.values())
+    try:
+        order = Order(rows.tolist(), cfg["batch_size"], seed)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    return DataLoader(
+        Batches(prepared.columns, prepared.targets),
+        sampler=order,
+        batch_size=None,
+        num_workers=cfg["loader"]["workers"] if streams else 0,
+    )
+
+
+def check(cfg: Config, listener: Listener) -> None:
+    """All that training does up to the first step, which is taken forward and back, and no more."""
+    set_threads(cfg)
+    examples = load(cfg)
+    divided = divide(cfg, examples)
+    prepared = prepare(cfg, examples, divided[0][1])
+    model = build(cfg, prepared, cfg["seeds"][0])
+    listener.described(*describe(cfg, examples, divided, model))
+    batch: Batch = next(iter(loader(cfg, prepared, prepared.split.train, cfg["seeds"][0])))
+    outputs = model(batch.signals)
+    losses = {n: task.loss(outputs.predictions[n], batch.targets[n]) for n, task in prepared.tasks.items()}
+    total = make(cfg["balance"], "balance")({f"task/{name}": loss for name, loss in losses.items()})
+    total.backward()
+    make(cfg["optimizer"], "optimizer", params=list(model.parameters()))
+    listener.checked({name: float(loss) for name, loss in losses.items()}, len(batch.rows))
+
+
+def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
+    """Every seed of every fold; leaves the whole record in the folder and returns what metrics.json says."""
+    status = Status(folder)
+    status.say("created")
+    set_threads(cfg)
+    examples = load(cfg)
+    divided = divide(cfg, examples)
+    prepared = prepare(cfg, examples, divided[0][1])
+    first = learner(cfg, prepared, cfg["seeds"][0])
+    listener.described(*describe(cfg, examples, divided, first.model))
+    parameters = sum(p.numel() for p in first.model.parameters())
+    about = manifest.describe(cfg["choices"], facts(examples, divided), cfg["seeds"], cfg["folds"])
+    write_json(folder / "manifest.json", about | {"parameters": parameters})
+    status.say("running")
+    said: dict[str, list[Answers]] = {"test": [], "val": []}
+    for fold, split in divided:
+        prepared = prepared if split is prepared.split else prepare(cfg, examples, split)
+        for seed in cfg["seeds"]:
+            place = folder / (f"seed-{seed}" if fold is None else f"seed-{seed}-fold-{fold}")
+            with log.to_file(place / "logs" / "rank0.log"):
+                for name, answers in replicate(cfg, examples, prepared, seed, place, listener, status).items():
+                    said[name].append(answers)
+    tasks = examples.tasks
+    metrics = {
+        name: {t: summarise(task, t, runs, cfg["bootstrap"]) for t, task in tasks.items()} for name, runs in said.items()
+    }
+    write_json(folder / "metrics.json", metrics)
+    listener.scored(metrics, {name: task.headline for name, task in tasks.items()})
+    status.say("done", exit_code=0)
+    return metrics
+
+
+def replicate(
+    cfg: Config, examples: Examples, prepared: Prepared, seed: int, place: Path, listener: Listener, status: Status
+) -> dict[str, Answers]:
+    """Trains one model, and asks the best of its epochs about the validation and test rows."""
+    from mmfuse.learner.fit import Patience, fit, predict
+
+    place.mkdir(exist_ok=True)
+    states = {m: p.state() for m, p in prepared.preparations.items()}
+    write_json(place / "preparation.json", states | {"classes": classes(prepared.tasks)})
+    history = History(place / "history.csv")
+    trained = learner(cfg, prepared, seed)
+    early = cfg["early_stopping"]
+    monitor = early["monitor"] if early["monitor"] != "auto" else f"val/{prepared.tasks[cfg['tasks'][0]].monitor}"
+    mode = "min" if any(word in monitor for word in ("loss", "mae", "mse", "error")) else "max"
+    trainer = fit(
+        trained,
+        partial(make, cfg["trainer"], "trainer"),
+        loader(cfg, prepared, prepared.split.train, seed),
+        loader(cfg, prepared, prepared.split.val, None),
+        place / "checkpoints",
+        Patience(monitor, mode, early["patience"], early["min_delta"]),
+        Recording(listener, history, status),
+    )
+    found = {}
+    for name in ("val", "test"):
+        rows, predicted = predict(trained, trainer, loader(cfg, prepared, getattr(prepared.split, name), None))
+        answers = {t: task.answer(predicted[t]) for t, task in prepared.tasks.items()}
+        targets = {t: examples.targets[t][rows.numpy()] for t in prepared.tasks}
+        found[name] = Answers(rows.numpy(), answers, targets)
+    test = found["test"]
+    named = classes(prepared.tasks)
+    predictions.save(place / "predictions.parquet", test.rows, examples.ids, test.answers, test.targets, named)
+    return found
+
+
+class Recording(Listener):
+    """Writes down what it hears, and passes it on."""
+
+    def __init__(self, listener: Listener, history: History, status: Status):
+        self.listener, self.history, self.status = listener, history, status
+
+    def replicate(self, name: str, epochs: int, steps: int) -> None:
+        self.listener.replicate(name, epochs, steps)
+
+    def step(self, done: int, rows: int, loss: float) -> None:
+        self.status.beat()
+        self.listener.step(done, rows, loss)
+
+    def epoch(self, figures: Mapping[str, float]) -> None:
+        self.history.add(dict(figures))
+        self.listener.epoch(figures)
+
+
+def classes(tasks: Mapping[str, Task]) -> dict[str, list[str] | None]:
+    """By task: the names of its classes, None where it has none."""
+    return {name: list(task.classes) if hasattr(task, "classes") else None for name, task in tasks.items()}
+
+
+def facts(examples: Examples, divided: Sequence[tuple[int | None, Split]]) -> dict[str, Any]:
+    """What the manifest says of the data."""
+    return {
+        "rows": len(examples),
+        "fingerprint": fingerprint.of_rows(examples.raw, examples.targets, examples.ids),
+        "splits": [split_facts(split) for _, split in divided],
+        "missing": {m: sum(value is None for value in raw) for m, raw in examples.raw.items()},
+        "classes": classes(examples.tasks),
+    }
+
+
+def split_facts(split: Split) -> dict[str, Any]:
+    return {name: len(rows) for name, rows in split._asdict().items()} | {"ids": fingerprint.of_numbers(*split)}
+
+
+def describe(
+    cfg: Config, examples: Examples, divided: Sequence[tuple[int | None, Split]], model: Model
+) -> tuple[str, str]:
+    """The opening lines: what the data are, and what is trained on them."""
+    shares = []
+    for m, raw in examples.raw.items():
+        missing = sum(value is None for value in raw)
+        share = f"{m} {100 * (1 - missing / len(raw)):.0f} %"
+        shares.append(share + (f" ({missing} missing -> masked)" if missing else ""))
+    split = divided[0][1]
+    folded = f" in each of {len(divided)} folds" if len(divided) > 1 else ""
+    data = f"{cfg['choices']['dataset']}   {len(examples)} rows -> {splits.counts(split)}{folded}   {'  '.join(shares)}"
+    encoders = " + ".join(f"{m}[{cfg['encoder'][m]['name']}]" for m in cfg["modalities"])
+    parameters = sum(p.numel() for p in model.parameters())
+    level = "" if cfg["choices"]["model"] == "feature" else f" ({cfg['choices']['model']})"
+    size = f"{parameters / 1000:.0f} k" if parameters < 10_000_000 else f"{parameters / 1_000_000:.0f} M"
+    return data, f"{encoders} -> {cfg['choices']['fusion']}{level} -> {', '.join(cfg['tasks'])}   {size} parameters"
+
+
+def set_threads(cfg: Config) -> None:
+    if cfg["threads"] is not None:
+        torch.set_num_threads(cfg["threads"])

@@ -1,0 +1,234 @@
+"""The words the rest of the code is written in.
+
+Shapes: B examples, T steps, D features, M modalities, K outputs of a task, N rows of a data set. A vector is a sequence
+of one step, an image a film of one frame; a missing modality is a mask that is False throughout.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+
+class Signal(NamedTuple):
+    """One modality of a batch.
+
+    `mask` is True where a step is real. A padded step is False, and so is every step of an example that lacks the
+    modality, so padding and absence are one thing to whoever reads a signal.
+    """
+
+    data: Tensor  # (B, T, D) once encoded; (B, T, ...) as its encoder reads it
+    mask: Bool[Tensor, "B T"]
+
+    @property
+    def present(self) -> Bool[Tensor, " B"]:
+        return self.mask.any(dim=1)
+
+    def pooled(self) -> Float[Tensor, "B D"]:
+        """The mean of the real steps, and zeros where there are none."""
+        total = self.data.masked_fill(~self.mask.unsqueeze(-1), 0.0).sum(dim=1)
+        return total / self.mask.sum(dim=1, keepdim=True).clamp(min=1)
+
+    @classmethod
+    def vector(cls, data: Float[Tensor, "B D"], present: Bool[Tensor, " B"]) -> "Signal":
+        return cls(data.unsqueeze(1), present.unsqueeze(1))
+
+
+class Ragged(NamedTuple):
+    """One modality of many rows, laid end to end without padding, so that a batch is one gather."""
+
+    data: Tensor  # (S, ...): the steps of every row, row after row
+    lengths: Int[Tensor, " N"]  # the steps of each row; 0 where the row lacks the modality
+
+
+Signals = dict[str, Signal]  # by modality, always in the data set's order
+Predictions = dict[str, Float[Tensor, "B K"]]  # by task
+Losses = dict[str, Float[Tensor, ""]]  # by name, such as "task/digit" or "align/audio-text"
+
+
+class Batch(NamedTuple):
+    signals: Signals
+    targets: dict[str, Tensor]  # by task: (B,), with -1 or NaN where an example has no label
+    rows: Int[Tensor, " B"]  # which rows of the data set these are
+
+
+class Outputs(NamedTuple):
+    predictions: Predictions
+    encoded: Signals  # what the encoders made of each modality
+    predict: Callable[[Signals], Predictions]  # what would be predicted from other signals, such as fewer of these
+
+
+class Phase(NamedTuple):
+    """Who sits still, which losses count, and which modalities the predictions are made from."""
+
+    frozen: tuple[str, ...] = ()  # names of parameter groups: a modality for its encoder, "fusion", "heads"
+    losses: tuple[str, ...] = ("*",)  # patterns
+    modalities: tuple[str, ...] = ("*",)  # patterns
+
+
+Schedule = Callable[[int, int], Phase]  # of the epoch and the step
+
+
+class Task(ABC):
+    """What a head is asked for: how long its output is, how wrong it is, and how good it is."""
+
+    size: int  # K
+    monitor: ClassVar[str]  # the score that tells the best epoch
+    headline: ClassVar[tuple[str, ...]]  # the scores to print
+
+    def fitted(self, target: np.ndarray) -> "Task":
+        """The task as the training rows' targets (N,) would have it: their mean, say. Most have nothing to learn."""
+        return self
+
+    @abstractmethod
+    def loss(self, prediction: Float[Tensor, "B K"], target: Tensor) -> Float[Tensor, ""]:
+        """The mean over the examples that have a label; 0 where none has."""
+
+    @abstractmethod
+    def answer(self, prediction: Float[Tensor, "N K"]) -> np.ndarray:
+        """What is recorded of a prediction: (N, K) probabilities, or (N,) values."""
+
+    @abstractmethod
+    def score(self, answer: np.ndarray, target: np.ndarray) -> dict[str, Any]:
+        """Figures by name, over the rows that have a label."""
+
+    @abstractmethod
+    def resampled(self, answer: np.ndarray, target: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
+        """The same figures where row n is taken counts[r, n] times: (R, N) -> (R,) each. NaN where undefined."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The rows of a data set as they lie in its files, before any preparation."""
+
+    raw: Mapping[str, Sequence[Any]]  # by modality: N strings, arrays or paths; None where a row lacks it
+    columns: Mapping[str, str]  # by modality: what its source calls it, for messages
+    targets: Mapping[str, np.ndarray]  # by task: (N,) int64 with -1 or float32 with NaN where there is no label
+    tasks: Mapping[str, Task]
+    ids: Sequence[str]  # (N,)
+    split: np.ndarray | None = None  # (N,) of "train", "val", "test" or "", where the data set says
+    groups: np.ndarray | None = None  # (N,) rows of one group stay on one side of a split
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class Dataset(ABC):
+    """Where rows come from. It yields raw columns and knows nothing of encoders."""
+
+    @abstractmethod
+    def load(self, split: str | None = None, group: str | None = None) -> Examples:
+        """`split` and `group` name columns, where the data set has any."""
+
+
+class Unreadable(NamedTuple):
+    row: int  # counted from 0 within what was to be read
+    value: str
+    reason: str
+
+
+class UnreadableError(Exception):
+    """Raw values that a preparation cannot read: all of them, so that they can be counted."""
+
+    def __init__(self, failures: Sequence[Unreadable]):
+        super().__init__(f"{len(failures)} values, the first {failures[0]}")
+        self.failures = failures
+
+
+class Preparation(ABC):
+    """From raw values to what an encoder reads. What it learns, it learns from the training rows only."""
+
+    size: int  # what its encoder is built with: vocabulary size, channels, sampling rate, feature width
+
+    @abstractmethod
+    def fit(self, raw: Sequence[Any]) -> None:
+        """Learns from the training rows' values, None among them where a row lacks the modality."""
+
+    @abstractmethod
+    def __call__(self, raw: Sequence[Any]) -> Ragged:
+        """Many rows at once. Raises `UnreadableError` where some cannot be read."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """What was learned, as plain JSON."""
+
+    @abstractmethod
+    def restore(self, state: dict[str, Any]) -> None: ...
+
+
+class Encoder(nn.Module, ABC):
+    dim: int  # D of what it returns
+
+    @abstractmethod
+    def forward(self, signal: Signal) -> Signal: ...
+
+
+class Fusion(nn.Module, ABC):
+    """Many signals in, one out: of features, of predictions, or of tasks, by where a model puts it."""
+
+    dim: int  # D of what it returns
+
+    @abstractmethod
+    def forward(self, signals: Signals) -> Signal: ...
+
+
+class Model(nn.Module, ABC):
+    def __init__(self, encoders: Mapping[str, Encoder]):
+        super().__init__()
+        self.encoders = nn.ModuleDict(encoders)
+
+    def encode(self, signals: Signals) -> Signals:
+        return {m: encoder(signals[m]) for m, encoder in self.encoders.items()}
+
+    @abstractmethod
+    def predict(self, encoded: Signals) -> Predictions: ...
+
+    def forward(self, signals: Signals) -> Outputs:
+        encoded = self.encode(signals)
+        return Outputs(self.predict(encoded), encoded, self.predict)
+
+
+class Objective(nn.Module, ABC):
+    """Losses besides those that the tasks have on the predictions."""
+
+    @abstractmethod
+    def forward(self, outputs: Outputs, batch: Batch) -> Losses: ...
+
+
+class Balancer(nn.Module, ABC):
+    """How several losses become one."""
+
+    @abstractmethod
+    def forward(self, losses: Losses) -> Float[Tensor, ""]: ...
+
+
+class Listener:
+    """Who hears how a run goes. Every method may be left as it is."""
+
+    def opened(self, name: str) -> None:
+        """A run has its folder."""
+
+    def described(self, data: str, model: str) -> None:
+        """What it is about to train, on what."""
+
+    def replicate(self, name: str, epochs: int, steps: int) -> None:
+        """One seed of one fold begins; `steps` batches an epoch."""
+
+    def step(self, done: int, rows: int, loss: float) -> None:
+        """A batch has been learned, the `done`th of its epoch."""
+
+    def epoch(self, figures: Mapping[str, float]) -> None:
+        """An epoch has ended: "epoch", "step", "seconds", losses and validation scores."""
+
+    def scored(self, metrics: Mapping[str, Any], headlines: Mapping[str, Sequence[str]]) -> None:
+        """The run's figures, as metrics.json has them, and which of each task's to show first."""
+
+    def checked(self, losses: Mapping[str, float], rows: int) -> None:
+        """One batch went through, forward and back; nothing was trained."""
+
+    def saved(self, folder: str) -> None:
+        """All is on disk."""
