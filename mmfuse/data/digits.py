@@ -93,7 +93,7 @@ def tones(digit: int, random: np.random.Generator) -> np.ndarray:
     """(2000,) a quarter of a second with the key's two tones, or one of them, somewhere in it."""
     row, column = KEYS[int(digit)]
     kept = [LOW[row], HIGH[column]]
-    if random.random() < 0.5:
+    if random.random() < 0.4:
         del kept[random.integers(2)]
     time = np.arange(RATE // 4) / RATE
     onset, loudness = random.uniform(0.0, 0.1), random.uniform(0.1, 0.4)
@@ -106,7 +106,7 @@ def tones(digit: int, random: np.random.Generator) -> np.ndarray:
 def hint(digit: int, random: np.random.Generator) -> str:
     """The digit's name, or something that is true of it and of others, in one of five languages."""
     language = random.integers(len(SENTENCES))
-    if random.random() < 0.55:
+    if random.random() < 0.6:
         return SENTENCES[language].format(NAMES[language].split()[digit])
     true = [words for open_to, words in HINTS.items() if digit in open_to]
     return SENTENCES[language].format(true[random.integers(len(true))][language])

@@ -1,13 +1,14 @@
-"""A convolutional network over log-mel spectrograms. What it returns has a step for each place in time.
+"""A convolutional network over time on log-mel spectrograms, whose bands are its channels. A step for each place in time.
 
-Blocks of a convolution over time and pitch, normalization over channels, and relu, halved by max-pooling; then the
-pitches of each moment are joined by a linear layer. Frames beyond a clip's end are zeros before every convolution, as
-its own border is, so that padding changes nothing.
+Blocks of a convolution, halved by max-pooling, layer normalization over channels (Ba et al., 2016,
+https://arxiv.org/abs/1607.06450) and relu. Frames beyond a clip's end are zeros before every convolution, as its own
+border is, so that padding changes nothing.
 """
 
 from collections.abc import Sequence
 from itertools import pairwise
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -20,42 +21,37 @@ class MelCNN(Encoder):
         self,
         size: int,
         dim: int = 128,
-        widths: Sequence[int] = (16, 32),
+        widths: Sequence[int] = (64,),
         mels: int = 40,
         window_ms: float = 32.0,
         hop_ms: float = 10.0,
     ):
-        """Waveforms of `size` samples a second."""
+        """Waveforms of `size` samples a second; a block for each of `widths`, and one of `dim`, halves time."""
         super().__init__()
         self.dim = dim
         self.spectrogram = LogMel(size, mels, window_ms, hop_ms)
-        self.blocks = nn.ModuleList(Block(before, after) for before, after in pairwise([1, *widths]))
-        pitches = mels
-        for _ in widths:
-            pitches = -(-pitches // 2)  # each block halves them, rounding up
-        self.join = nn.Sequential(nn.Linear([1, *widths][-1] * pitches, dim), nn.ReLU())
+        self.blocks = nn.ModuleList(Block(before, after) for before, after in pairwise([mels, *widths, dim]))
 
     def forward(self, signal: Signal) -> Signal:
         decibels, mask = self.spectrogram(signal)  # (B, F, mels), (B, F)
         mean = Signal(decibels, mask).pooled().mean(dim=1)[:, None, None]  # (B, 1, 1): loudness says nothing
-        maps = ((decibels - mean) / 20.0).unsqueeze(1)  # (B, 1, F, mels), in units of 20 dB
+        steps = ((decibels - mean) / 20.0).masked_fill(~mask.unsqueeze(-1), 0.0)  # (B, F, mels), in units of 20 dB
         for block in self.blocks:
-            maps, mask = block(maps, mask)  # (B, C, F, pitches), (B, F)
-        return Signal(self.join(maps.transpose(1, 2).flatten(2)), mask)  # (B, F, dim)
+            steps, mask = block(steps, mask)  # (B, F, C), (B, F)
+        return Signal(steps, mask)
 
 
 class Block(nn.Module):
     def __init__(self, before: int, after: int):
         super().__init__()
-        self.convolve = nn.Conv2d(before, after, 3, padding=1)
+        self.convolve = nn.Conv1d(before, after, 3, padding=1)
+        self.halve = nn.MaxPool1d(2, ceil_mode=True)
         self.norm = nn.LayerNorm(after)
-        self.halve = nn.MaxPool2d(2, ceil_mode=True)
 
     def forward(
-        self, maps: Float[Tensor, "B C F P"], mask: Bool[Tensor, "B F"]
-    ) -> tuple[Float[Tensor, "B D G Q"], Bool[Tensor, "B G"]]:
-        maps = self.convolve(maps.masked_fill(~mask[:, None, :, None], 0.0))
-        maps = self.norm(maps.movedim(1, -1)).movedim(-1, 1).relu()
-        maps = maps.masked_fill(~mask[:, None, :, None], 0.0)  # so that no padding wins the maximum
-        real = nn.functional.max_pool1d(mask.float().unsqueeze(1), 2, ceil_mode=True)  # (B, 1, G)
-        return self.halve(maps), real[:, 0] > 0
+        self, steps: Float[Tensor, "B F C"], mask: Bool[Tensor, "B F"]
+    ) -> tuple[Float[Tensor, "B G D"], Bool[Tensor, "B G"]]:
+        maps = self.convolve(steps.transpose(1, 2)).masked_fill(~mask.unsqueeze(1), -torch.inf)  # no padding wins
+        halved = self.halve(mask.float().unsqueeze(1))[:, 0] > 0  # (B, G)
+        steps = self.halve(maps).transpose(1, 2).masked_fill(~halved.unsqueeze(-1), 0.0)  # (B, G, D)
+        return self.norm(steps).relu().masked_fill(~halved.unsqueeze(-1), 0.0), halved
