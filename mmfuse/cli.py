@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mmfuse import __version__
-from mmfuse.errors import ConfigError, Interrupted, UserError, closest
+from mmfuse.errors import ConfigError, Interrupted, UserError, offer
 
 COMMANDS = {
     "train": "one experiment: all its seeds and folds",
@@ -88,8 +88,7 @@ def dispatch(typed: list[str]) -> int:
     if command in NOT_BUILT_YET:
         raise ConfigError(f"mmfuse {command} is not built yet\n  there are: {', '.join(COMMANDS)}")
     if command not in COMMANDS:
-        guess = closest(command, [*COMMANDS, *NOT_BUILT_YET])
-        raise ConfigError(f"there is no command '{command}'\n  {(guess + '   ').lstrip()}there are: {', '.join(COMMANDS)}")
+        raise ConfigError(f"there is no command '{command}'\n  {offer(command, COMMANDS, 'there are')}")
     return {"train": train, "check": check, "list": listing, "show": show}[command](rest)
 
 
@@ -168,11 +167,11 @@ def supervised(config: dict[str, Any], folder: Path, options: argparse.Namespace
         from mmfuse import progress, run
         from mmfuse.record import folder as folders
         from mmfuse.record import log
-        from mmfuse.record.status import Status
+        from mmfuse.record.status import State, Status
 
     listener = progress.listener(options.quiet, options.json)
 
-    def ended(state: str, code: int, error: BaseException) -> Path | None:
+    def ended(state: State, code: int, error: BaseException) -> Path | None:
         """Where the traceback is; None where the folder is gone."""
         began = Status.read(folder) not in ("created", None)
         if not began and (isinstance(error, UserError | KeyboardInterrupt | Interrupted)):
@@ -203,8 +202,9 @@ def supervised(config: dict[str, Any], folder: Path, options: argparse.Namespace
         if options.debug:
             raise
         raise UserError(
-            f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}\n  this is a fault of mmfuse, or of"
-            f" a part of yours; the traceback is in {where}\n  to see it here: --debug"
+            f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}\n"
+            f"  this is a fault of mmfuse, or of a part of yours; the traceback is in {where}\n"
+            "  to see it here: --debug"
         ) from error
 
 
@@ -234,7 +234,9 @@ def listing(typed: list[str]) -> int:
 
 def show(typed: list[str]) -> int:
     parser = Parser(prog="mmfuse show", description=COMMANDS["show"])
-    parser.add_argument("name", metavar="KIND/NAME", help="such as fusion/gated, dataset/table, encoder/text/embedding_lstm")
+    parser.add_argument(
+        "name", metavar="KIND/NAME", help="such as fusion/gated, dataset/table, encoder/text/embedding_lstm"
+    )
     parser.add_argument("--config-dir", action="append", default=[], metavar="DIR", help="own configs")
     options = parser.parse_args(typed)
     from mmfuse.config.catalog import Catalog

@@ -46,6 +46,16 @@ def closest(name: str, names: Iterable[str]) -> str:
     return f"did you mean '{close[0]}'?" if close else ""
 
 
+def offer(name: str, names: Iterable[str], label: str) -> str:
+    """The advice on a name that is not among those known: the closest one, and all of them.
+
+    >>> offer("gatd", ["gated", "concat"], "fusion is one of")
+    "did you mean 'gated'?   fusion is one of: gated, concat"
+    """
+    names = list(names)
+    return "   ".join(filter(None, [closest(name, names), f"{label}: {', '.join(names) or 'none'}"]))
+
+
 class Interrupted(BaseException):
     """A signal that ends the run: Ctrl-C, or a cluster that takes the machine back."""
 

@@ -50,11 +50,11 @@ class Lines(Listener):
         self.rows += rows
         self.spent = time.perf_counter() - self.began
 
-    def epoch(self, figures: Mapping[str, float]) -> None:
+    def epoch(self, figures: Mapping[str, float | int]) -> None:
         self.write(self.row(figures))
         self.rows, self.began = 0, time.perf_counter()
 
-    def row(self, figures: Mapping[str, float]) -> str:
+    def row(self, figures: Mapping[str, float | int]) -> str:
         scores = {n: v for n, v in figures.items() if n.startswith("val/") and n.count("/") == 1 and n != "val/loss"}
         wanted = [n for n in ("val/accuracy", "val/f1_macro", "val/mae", "val/pearson") if n in scores][:SHOWN]
         shown = "  ".join(f"{n} {number(scores[n])}" for n in wanted)
@@ -69,11 +69,15 @@ class Lines(Listener):
             runs = len(next(iter(table.values()))["values"])
             label = f"test ({runs} runs)" if runs > 1 else "test"
             name = f" {task}:" if len(metrics["test"]) > 1 else ""
-            self.write(f"{label}{name}   {'   '.join(figure(f, table[f], i == 0) for i, f in enumerate(headlines[task]))}")
+            self.write(
+                f"{label}{name}   {'   '.join(figure(f, table[f], i == 0) for i, f in enumerate(headlines[task]))}"
+            )
 
     def checked(self, losses: Mapping[str, float], rows: int) -> None:
         said = ", ".join(f"{name} {loss:.3f}" for name, loss in losses.items())
-        self.write(f"check    one batch of {rows} rows went through, forward and back: loss {said}. Nothing was trained.")
+        self.write(
+            f"check    one batch of {rows} rows went through, forward and back: loss {said}. Nothing was trained."
+        )
 
     def saved(self, folder: str) -> None:
         self.write(f"saved {folder}      again: sh {folder}/command.sh")
@@ -114,7 +118,7 @@ class Terminal(Lines):
             speed = f"{self.rows / max(self.spent, 1e-9):.0f}"
             self.bar.update(self.task, completed=(self.now - 1) * self.steps + done, speed=speed, loss=f"{loss:.3f}")
 
-    def epoch(self, figures: Mapping[str, float]) -> None:
+    def epoch(self, figures: Mapping[str, float | int]) -> None:
         super().epoch(figures)
         self.now = int(figures["epoch"]) + 2
         for name, better in (("val/f1_macro", max), ("val/mae", min)):
@@ -151,7 +155,7 @@ class JsonLines(Listener):
     def replicate(self, name: str, epochs: int, steps: int) -> None:
         self.say("replicate", name=name, epochs=epochs, steps=steps)
 
-    def epoch(self, figures: Mapping[str, float]) -> None:
+    def epoch(self, figures: Mapping[str, float | int]) -> None:
         self.say("epoch", **figures)
 
     def scored(self, metrics: Mapping[str, Any], headlines: Mapping[str, Sequence[str]]) -> None:

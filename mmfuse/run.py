@@ -1,5 +1,6 @@
 """From a resolved config to a result. The only module that builds parts from config."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from mmfuse.data.batches import Batches
 from mmfuse.data.columns import Column, Stored, Streamed
 from mmfuse.data.order import Order
 from mmfuse.data.splits import Split
-from mmfuse.errors import ConfigError, DataError
+from mmfuse.errors import ConfigError, DataError, offer
 from mmfuse.metrics.summary import Answers, summarise
 from mmfuse.record import fingerprint, log, manifest, predictions
 from mmfuse.record.atomic import write_json
@@ -34,6 +35,7 @@ from mmfuse.types import (
 )
 
 if TYPE_CHECKING:
+    from mmfuse.learner.fit import Patience
     from mmfuse.learner.learner import Learner
 
 Config = Mapping[str, Any]
@@ -48,6 +50,7 @@ class Prepared(NamedTuple):
     preparations: dict[str, Preparation]
     tasks: dict[str, Task]
     targets: dict[str, torch.Tensor]
+    unreadable: dict[str, list[int]]  # by modality: rows that count as missing because they cannot be read
 
 
 def make(cfg: Config, where: str, **parts: Any) -> Any:
@@ -82,6 +85,7 @@ def prepare(cfg: Config, examples: Examples, split: Split) -> Prepared:
     """Fits the preparations on the training rows, and turns all rows into tensors once."""
     columns: dict[str, Column] = {}
     preparations: dict[str, Preparation] = {}
+    unreadable = {}
     for modality, raw in examples.raw.items():
         where = f"encoder.{modality}.prepare"
         preparation: Preparation = make(cfg["encoder"][modality]["prepare"], where)
@@ -91,9 +95,11 @@ def prepare(cfg: Config, examples: Examples, split: Split) -> Prepared:
         reader.read(preparation.fit, split.train)
         preparations[modality] = preparation
         columns[modality] = column(reader, preparation, cfg["loader"]["memory_gb"])
+        if reader.unreadable:
+            unreadable[modality] = sorted(reader.unreadable)
     tasks = {name: task.fitted(examples.targets[name][split.train]) for name, task in examples.tasks.items()}
     targets = {name: torch.from_numpy(target) for name, target in examples.targets.items()}
-    return Prepared(split, columns, preparations, tasks, targets)
+    return Prepared(split, columns, preparations, tasks, targets, unreadable)
 
 
 class Reader:
@@ -102,6 +108,7 @@ class Reader:
     def __init__(self, modality: str, examples: Examples, mask: bool):
         self.modality, self.examples, self.mask = modality, examples, mask
         self.raw = list(examples.raw[modality])
+        self.unreadable: set[int] = set()
 
     def read(self, do: Any, rows: Sequence[int] | np.ndarray) -> Any:
         try:
@@ -112,6 +119,7 @@ class Reader:
                 raise DataError(self.message(failures)) from error
             for failure in failures:
                 self.raw[failure.row] = None
+                self.unreadable.add(failure.row)
             return do([self.raw[row] for row in rows])
 
     def message(self, failures: Sequence[Unreadable]) -> str:
@@ -162,6 +170,34 @@ def learner(cfg: Config, prepared: Prepared, seed: int) -> "Learner":
         raise ConfigError(str(error)) from error
 
 
+def rehearse(cfg: Config, prepared: Prepared, first: "Learner", folder: Path) -> None:
+    """Builds what training will need, so that settings that cannot be are told before anything is on disk."""
+    from mmfuse.learner.fit import build as build_trainer
+    from mmfuse.learner.learner import monitors
+
+    with log.to_file(folder / "logs" / "rank0.log"):
+        build_trainer(partial(make, cfg["trainer"], "trainer"), folder, patience(cfg, prepared.tasks), Listener())
+    shutil.rmtree(folder / "logs")
+    first.configure_optimizers()
+    loader(cfg, prepared, prepared.split.train, 0)
+    known = monitors(prepared.tasks, {n: t[prepared.split.val].numpy() for n, t in prepared.targets.items()})
+    wanted = patience(cfg, prepared.tasks).monitor
+    if wanted not in known:
+        short = [name for name in known if name.count("/") == 1]
+        raise ConfigError(
+            f"early_stopping.monitor={wanted}: there is no such figure\n  {offer(wanted, short, 'there are')}"
+        )
+
+
+def patience(cfg: Config, tasks: Mapping[str, Task]) -> "Patience":
+    from mmfuse.learner.fit import Patience
+
+    early = cfg["early_stopping"]
+    monitor = early["monitor"] if early["monitor"] != "auto" else f"val/{tasks[cfg['tasks'][0]].monitor}"
+    mode = "min" if any(word in monitor for word in ("loss", "mae")) else "max"
+    return Patience(monitor, mode, early["patience"], early["min_delta"])
+
+
 def loader(cfg: Config, prepared: Prepared, rows: np.ndarray, seed: int | None) -> DataLoader[Batch]:
     """Whole batches of these rows; shuffled anew each epoch where there is a seed."""
     streams = any(isinstance(c, Streamed) for c in prepared.columns.values())
@@ -191,7 +227,7 @@ def check(cfg: Config, listener: Listener) -> None:
     total = make(cfg["balance"], "balance")({f"task/{name}": loss for name, loss in losses.items()})
     total.backward()
     make(cfg["optimizer"], "optimizer", params=list(model.parameters()))
-    listener.checked({name: float(loss) for name, loss in losses.items()}, len(batch.rows))
+    listener.checked({name: float(loss.detach()) for name, loss in losses.items()}, len(batch.rows))
 
 
 def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
@@ -203,9 +239,11 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
     divided = divide(cfg, examples)
     prepared = prepare(cfg, examples, divided[0][1])
     first = learner(cfg, prepared, cfg["seeds"][0])
+    rehearse(cfg, prepared, first, folder)
     listener.described(*describe(cfg, examples, divided, first.model))
     parameters = sum(p.numel() for p in first.model.parameters())
-    about = manifest.describe(cfg["choices"], facts(examples, divided), cfg["seeds"], cfg["folds"])
+    data = facts(examples, divided) | ({"unreadable": prepared.unreadable} if prepared.unreadable else {})
+    about = manifest.describe(cfg["choices"], data, cfg["seeds"], cfg["folds"])
     write_json(folder / "manifest.json", about | {"parameters": parameters})
     status.say("running")
     said: dict[str, list[Answers]] = {"test": [], "val": []}
@@ -218,7 +256,8 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
                     said[name].append(answers)
     tasks = examples.tasks
     metrics = {
-        name: {t: summarise(task, t, runs, cfg["bootstrap"]) for t, task in tasks.items()} for name, runs in said.items()
+        name: {t: summarise(task, t, runs, cfg["bootstrap"]) for t, task in tasks.items()}
+        for name, runs in said.items()
     }
     write_json(folder / "metrics.json", metrics)
     listener.scored(metrics, {name: task.headline for name, task in tasks.items()})
@@ -230,23 +269,20 @@ def replicate(
     cfg: Config, examples: Examples, prepared: Prepared, seed: int, place: Path, listener: Listener, status: Status
 ) -> dict[str, Answers]:
     """Trains one model, and asks the best of its epochs about the validation and test rows."""
-    from mmfuse.learner.fit import Patience, fit, predict
+    from mmfuse.learner.fit import fit, predict
 
     place.mkdir(exist_ok=True)
     states = {m: p.state() for m, p in prepared.preparations.items()}
     write_json(place / "preparation.json", states | {"classes": classes(prepared.tasks)})
     history = History(place / "history.csv")
     trained = learner(cfg, prepared, seed)
-    early = cfg["early_stopping"]
-    monitor = early["monitor"] if early["monitor"] != "auto" else f"val/{prepared.tasks[cfg['tasks'][0]].monitor}"
-    mode = "min" if any(word in monitor for word in ("loss", "mae", "mse", "error")) else "max"
     trainer = fit(
         trained,
         partial(make, cfg["trainer"], "trainer"),
         loader(cfg, prepared, prepared.split.train, seed),
         loader(cfg, prepared, prepared.split.val, None),
         place / "checkpoints",
-        Patience(monitor, mode, early["patience"], early["min_delta"]),
+        patience(cfg, prepared.tasks),
         Recording(listener, history, status),
     )
     found = {}
@@ -274,7 +310,7 @@ class Recording(Listener):
         self.status.beat()
         self.listener.step(done, rows, loss)
 
-    def epoch(self, figures: Mapping[str, float]) -> None:
+    def epoch(self, figures: Mapping[str, float | int]) -> None:
         self.history.add(dict(figures))
         self.listener.epoch(figures)
 

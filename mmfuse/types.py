@@ -221,7 +221,7 @@ class Listener:
     def step(self, done: int, rows: int, loss: float) -> None:
         """A batch has been learned, the `done`th of its epoch."""
 
-    def epoch(self, figures: Mapping[str, float]) -> None:
+    def epoch(self, figures: Mapping[str, float | int]) -> None:
         """An epoch has ended: "epoch", "step", "seconds", losses and validation scores."""
 
     def scored(self, metrics: Mapping[str, Any], headlines: Mapping[str, Sequence[str]]) -> None:

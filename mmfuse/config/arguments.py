@@ -39,12 +39,15 @@ def parse(typed: Sequence[str]) -> list[Argument]:
     for number, text in enumerate(typed, start=1):
         match = re.fullmatch(r"(\+\+|\+|~)?([\w./@:-]+)(?:=(.*))?", text, re.DOTALL)
         if not match or (match[3] is None and match[1] != "~"):
-            raise ConfigError(f"argument {number}, '{text}', is not KEY=VALUE\n  such as fusion=gated, or trainer.max_epochs=5")
+            raise ConfigError(
+                f"argument {number}, '{text}', is not KEY=VALUE\n  such as fusion=gated, or trainer.max_epochs=5"
+            )
         argument = Argument(number, match[1] or "", match[2], match[3] or "")
         if sweeps(argument.value):
             raise ConfigError(
-                f"{text} names several values{argument.place}\n  one experiment takes one; many are a sweep: mmfuse sweep"
-                f"\n  if it is one value that has commas, put it in brackets or quotes: '{argument.key}=[...]'"
+                f"{text} names several values{argument.place}\n"
+                "  one experiment takes one; many are a sweep: mmfuse sweep\n"
+                f"  if it is one value that has commas, put it in brackets or quotes: '{argument.key}=[...]'"
             )
         found.append(argument)
     return found

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from mmfuse.errors import ConfigError, closest
+from mmfuse.errors import ConfigError, offer
 
 KINDS = {  # what `mmfuse list` calls them -> their folder
     "datasets": "dataset",
@@ -74,7 +74,5 @@ class Catalog:
         if files := self.files.get(f"{group}/{name}"):
             return files[0]
         options = self.options(group)
-        known = f"{group} is one of: {', '.join(options)}" if options else f"there is no {group} to choose from yet"
-        raise ConfigError(
-            f"there is no {group} called '{name}'\n  {(closest(name, options) + '   ').lstrip()}{known}\n  see: mmfuse list"
-        )
+        known = offer(name, options, f"{group} is one of")
+        raise ConfigError(f"there is no {group} called '{name}'\n  {known}\n  see: mmfuse list")

@@ -8,7 +8,7 @@ from mmfuse.config.catalog import KINDS, Catalog
 from mmfuse.config.fields import Field, of_file, of_part
 from mmfuse.config.schema import shown
 from mmfuse.config.types import ANYTHING
-from mmfuse.errors import ConfigError, closest
+from mmfuse.errors import ConfigError, closest, offer
 
 
 def table(catalog: Catalog, kind: str | None) -> str:
@@ -16,8 +16,7 @@ def table(catalog: Catalog, kind: str | None) -> str:
     if kind is not None and kind not in KINDS and kind in KINDS.values():
         kind = next(k for k, group in KINDS.items() if group == kind)
     if kind is not None and kind not in KINDS:
-        guess = closest(kind, KINDS)
-        raise ConfigError(f"there is no kind '{kind}'\n  {(guess + '   ').lstrip()}kinds: {', '.join(KINDS)}")
+        raise ConfigError(f"there is no kind '{kind}'\n  {offer(kind, KINDS, 'kinds')}")
     blocks = []
     for name in [kind] if kind else KINDS:
         rows = [(option, summary(catalog, option)) for option in sorted(catalog.files) if belongs(option, KINDS[name])]
@@ -70,7 +69,11 @@ def card(catalog: Catalog, name: str) -> str:
     keys = [(key, field) for key, field in fields.items() if not key.rpartition(".")[2].startswith("_")]
     if keys:
         width = max(len(f"{key}={shown(field.default)}") for key, field in keys)
-        lines += ["keys, as they are typed with their defaults:", *(line(key, field, min(width, 48)) for key, field in keys), ""]
+        lines += [
+            "keys, as they are typed with their defaults:",
+            *(line(key, field, min(width, 48)) for key, field in keys),
+            "",
+        ]
     lines += [f"config  {file}"] + ([f"source  {source}"] if source else [])
     lines += [f"used    mmfuse train {use(option)}"]
     return "\n".join(lines)
@@ -97,10 +100,12 @@ def find(catalog: Catalog, name: str) -> str:
     if wanted in options:
         return wanted
     last = wanted.rpartition("/")[2]
-    alike = [o for o in options if o.rpartition("/")[2] == last and (not rest or o.split("/")[0] == wanted.split("/")[0])]
+    alike = [
+        o for o in options if o.rpartition("/")[2] == last and (not rest or o.split("/")[0] == wanted.split("/")[0])
+    ]
     if len(alike) == 1 or (alike and not rest):
         return alike[0]
     if alike:
         raise ConfigError(f"'{name}' may be any of: {', '.join(alike)}")
     guess = closest(wanted, options) or closest(last, {o.rpartition("/")[2] for o in options})
-    raise ConfigError(f"there is no '{name}'\n  {(guess + '   ').lstrip()}see: mmfuse list")
+    raise ConfigError(f"there is no '{name}'\n  {guess}\n  see: mmfuse list")

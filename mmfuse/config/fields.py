@@ -16,7 +16,13 @@ GIVEN_IN_CODE = {  # what run.py passes besides the config
     "fusion": {"dims"},
     "model": {"encoders", "tasks", "fusion"},
 }
-MODALITY = {"kind": "str", "column": "str | None", "columns": "list[str] | None", "file": "str | None", "key": "str | None"}
+MODALITY = {
+    "kind": "str",
+    "column": "str | None",
+    "columns": "list[str] | None",
+    "file": "str | None",
+    "key": "str | None",
+}
 TASK = {"kind": 'Literal["multiclass", "regression"]', "column": "str | None", "classes": "list | None"}
 ENTRIES = {
     "dataset.modalities": {k: of_annotation(v) for k, v in MODALITY.items()},

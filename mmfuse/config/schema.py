@@ -1,4 +1,4 @@
-"""All keys of one experiment, given what was chosen for each group. Built without Hydra, so that a typo is told at once."""
+"""All keys of one experiment, given what was chosen for each group. Built without Hydra: a typo is told at once."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -10,7 +10,7 @@ import yaml
 from mmfuse.config.catalog import ENCODER_OF_KIND, Catalog
 from mmfuse.config.fields import ENTRIES, Field, Fields, Loader, of_file, of_part, within
 from mmfuse.config.types import ANYTHING, Type
-from mmfuse.errors import ConfigError, closest
+from mmfuse.errors import ConfigError, closest, offer
 
 
 def defaults(catalog: Catalog) -> dict[str, str]:
@@ -57,8 +57,7 @@ def with_encoder(
 def encoder_file(catalog: Catalog, modality: str, kind: str, name: str | None = None) -> Path:
     if kind not in ENCODER_OF_KIND:
         raise ConfigError(
-            f"dataset.modalities.{modality}.kind: there is no kind '{kind}'\n"
-            f"  {(closest(kind, ENCODER_OF_KIND) + '   ').lstrip()}kinds: {', '.join(ENCODER_OF_KIND)}"
+            f"dataset.modalities.{modality}.kind: there is no kind '{kind}'\n  {offer(kind, ENCODER_OF_KIND, 'kinds')}"
         )
     options, name = catalog.options(f"encoder/{kind}"), name or ENCODER_OF_KIND[kind]
     if name not in options:
@@ -66,7 +65,7 @@ def encoder_file(catalog: Catalog, modality: str, kind: str, name: str | None = 
         what = f"is for {', '.join(g.split('/')[1] for g in elsewhere)}" if elsewhere else "does not exist"
         raise ConfigError(
             f"encoder.{modality}={name}: '{modality}' is of kind {kind}, and the encoder '{name}' {what}\n"
-            f"  {(closest(name, options) + '   ').lstrip()}for {kind} there {'is' if len(options) == 1 else 'are'}: {', '.join(options)}"
+            f"  {offer(name, options, f'encoders of {kind}')}"
         )
     return catalog.find(f"encoder/{kind}", name)
 
@@ -95,7 +94,7 @@ def check(schema: Schema, key: str, value: Any, known_value: bool = True) -> Non
 def as_text(value: Any, kind: Type) -> Any:
     """A number where text is wanted, and no number, is text: name=2024."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return str(value) if number and "str" in kind.names and not kind.accepts(value) else value
+    return str(value) if number and set(kind.names) - {"null"} == {"str"} else value
 
 
 def parents(key: str) -> list[str]:
@@ -119,7 +118,7 @@ def check_entry(entries: str, accepted: Mapping[str, Type], key: str, value: Any
         if known_value and not isinstance(value, dict):
             raise ConfigError(f"{key} takes keys: {', '.join(accepted)}; such as {{kind: text, column: review}}")
     elif rest.split(".")[0] not in accepted:
-        raise ConfigError(f"unknown key '{key}'\n  {closest(rest, accepted)} there are: {', '.join(accepted)}")
+        raise ConfigError(f"unknown key '{key}'\n  {offer(rest, accepted, 'there are')}")
     elif known_value and "." not in rest and not accepted[rest].accepts(value):
         raise ConfigError(f"{key} takes {accepted[rest]}, not {shown(value)}")
 
@@ -129,7 +128,7 @@ def unknown(schema: Schema, key: str) -> str:
     section = next((p for p in parents(key)[1:] if any(within(k, p) for k in fields)), "")
     names = [k for k in fields if within(k, section) and not k.rpartition(".")[2].startswith("_")] if section else []
     tops = sorted({k.split(".")[0] for k in fields})
-    guess = closest(key, names or tops) or closest(key, fields)
+    guess = closest(key, names or (fields if "." in key else tops)) or closest(key, fields)
     if not guess:  # the right name in the wrong place: lr for optimizer.lr
         places = {k.rpartition(".")[2]: k for k in reversed(list(fields))}
         last = get_close_matches(key.rpartition(".")[2], places, n=1, cutoff=0.8)
@@ -143,7 +142,7 @@ def unknown(schema: Schema, key: str) -> str:
         else f"keys: {', '.join(tops)}"
     )
     see = f"\n  see: mmfuse show {option}" if option else ""
-    return f"unknown key '{key}'\n  {(guess + '   ').lstrip()}{accepts}{see}"
+    return f"unknown key '{key}'\n  {'   '.join(filter(None, [guess, accepts]))}{see}"
 
 
 def described(field: Field, key: str, section: str) -> str:

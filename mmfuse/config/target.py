@@ -37,7 +37,7 @@ def check_allowed(target: str, where: str, allow: Collection[str]) -> None:
     if package in allow and re.fullmatch(r"\w+(\.\w+)+", target):
         return
     raise ConfigError(
-        f"{where}._target_: '{target}' is not one of mmfuse's parts, and a config must not run what you have not allowed"
+        f"{where}._target_: '{target}' is not one of mmfuse's parts, and a config must not run what is not allowed"
         + ("" if package in ("mmfuse", "torch", "pytorch_lightning") else f"\n  if it is yours: --allow {package}")
     )
 

@@ -1,11 +1,20 @@
-"""What a key accepts: read off its target's annotation, its yaml comment, or its default. Written down, not imported."""
+"""What a key accepts: read off its target's annotation, its yaml comment, or its default. Nothing is imported."""
 
 import ast
 import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-WORDS = {"int": int, "float": float, "str": str, "bool": bool, "list": list, "dict": dict, "null": None, "None": None}
+WORDS: dict[str, Any] = {
+    "int": int,
+    "float": float,
+    "str": str,
+    "bool": bool,
+    "list": list,
+    "dict": dict,
+    "null": None,
+    "None": None,
+}
 CONTAINERS = {"Sequence": "list", "Collection": "list", "tuple": "list", "Iterable": "list", "Mapping": "dict"}
 
 

@@ -1,7 +1,7 @@
 """One modality of a data set, ready to be fetched batch by batch."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Int
@@ -10,6 +10,7 @@ from torch import Tensor
 from mmfuse.types import Ragged, Signal
 
 
+@runtime_checkable
 class Column(Protocol):
     def batch(self, rows: Int[Tensor, " B"]) -> Signal: ...
 

@@ -52,14 +52,16 @@ class Digits(Dataset):
 
     def load(self, split: str | None = None, group: str | None = None) -> Examples:
         if split or group:
-            raise ConfigError("dataset.split: the digits have no columns to split or group by; use dataset.split.ratios")
+            raise ConfigError(
+                "dataset.split: the digits have no columns to split or group by; use dataset.split.ratios"
+            )
         found = load_digits()
         digits: np.ndarray = found.target
         random = np.random.default_rng(self.seed)
         raw: dict[str, list] = {  # all are made, whichever are asked for, so that a row is the same row for all
             "image": [covered(image, random) for image in (found.images * 255 / 16).astype(np.uint8)],
-            "audio": [(tones(digit, random), RATE) for digit in digits],
-            "text": [hint(digit, random) for digit in digits],
+            "audio": [(tones(digit, random), RATE) for digit in digits.tolist()],
+            "text": [hint(digit, random) for digit in digits.tolist()],
         }
         lacking = random.random((len(digits), len(MISSING))) < list(MISSING.values())  # (N, 3)
         lacking[lacking.all(axis=1)] = False
@@ -91,7 +93,7 @@ def covered(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 def tones(digit: int, random: np.random.Generator) -> np.ndarray:
     """(2000,) a quarter of a second with the key's two tones, or one of them, somewhere in it."""
-    row, column = KEYS[int(digit)]
+    row, column = KEYS[digit]
     kept = [LOW[row], HIGH[column]]
     if random.random() < 0.4:
         del kept[random.integers(2)]

@@ -39,7 +39,7 @@ def split(examples: Examples, task: str, ratios: Sequence[float], seed: int) -> 
 
 
 def folds(examples: Examples, task: str, k: int, seed: int) -> Iterator[Split]:
-    """k ways to test on one part, validate on the next and train on the rest; a split of the data set's own is not used."""
+    """k ways to test on one part, validate on the next and train on the rest, whatever the data set's own split."""
     if k < 3:
         raise ConfigError(f"folds={k}: at least 3 are needed, one part each to train, validate and test on")
     rows = labelled(examples, task)
@@ -50,7 +50,9 @@ def folds(examples: Examples, task: str, k: int, seed: int) -> Iterator[Split]:
     else:
         groups = examples.groups[rows]
         if len(set(groups)) < k:
-            raise DataError(f"folds={k}: there are only {len(set(groups))} groups to divide, and none can be torn apart")
+            raise DataError(
+                f"folds={k}: there are only {len(set(groups))} groups to divide, and none can be torn apart"
+            )
         divided = StratifiedGroupKFold(k, shuffle=True, random_state=seed).split(rows, strata, groups)
     parts = [rows[test] for _, test in divided]
     for i in range(k):
@@ -66,9 +68,7 @@ def labelled(examples: Examples, task: str) -> np.ndarray:
     return np.flatnonzero(np.any(list(has.values()), axis=0))
 
 
-def carve(
-    examples: Examples, task: str, rows: np.ndarray, share: float, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
+def carve(examples: Examples, task: str, rows: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """(what stays, what is taken): a share of the rows, stratified, or of their groups."""
     if share <= 0:
         return rows, rows[:0]
@@ -101,7 +101,7 @@ def by_stratum(target: np.ndarray) -> np.ndarray:
 
 def several_classes(strata: np.ndarray, examples: Examples, task: str, at_least: int) -> None:
     found, counts = np.unique(strata, return_counts=True)
-    rare = [(k, n) for k, n in zip(found, counts, strict=True) if n < at_least]
+    rare = [(k, n) for k, n in zip(found.tolist(), counts.tolist(), strict=True) if n < at_least]
     if rare:
         names = getattr(examples.tasks[task], "classes", None)
         k, n = rare[0]
@@ -140,6 +140,7 @@ def named(values: Sequence[object], aliases: Mapping[str, str], where: str) -> n
     for row, (name, value) in enumerate(zip(names, values, strict=True)):
         if name is None:
             raise DataError(
-                f"{where}: row {row} has '{value}', which names no split\n  known are {', '.join(filter(None, aliases))}"
+                f"{where}: row {row} has '{value}', which names no split\n"
+                f"  known are {', '.join(filter(None, aliases))}"
             )
     return np.array(names)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mmfuse.data.splits import named
-from mmfuse.errors import DataError, closest
+from mmfuse.errors import DataError, offer
 from mmfuse.tasks.multiclass import Multiclass
 from mmfuse.tasks.regression import Regression
 from mmfuse.types import Dataset, Examples, Task
@@ -48,7 +48,9 @@ class Table(Dataset):
             tasks[name], targets[name] = self.task(rows, name, about)
         return Examples(
             raw={name: self.raw(rows, name, about) for name, about in self.modalities.items()},
-            columns={name: str(about.get("column") or about.get("key") or name) for name, about in self.modalities.items()},
+            columns={
+                name: str(about.get("column") or about.get("key") or name) for name, about in self.modalities.items()
+            },
             targets=targets,
             tasks=tasks,
             ids=[str(v) for v in self.column(rows, self.id)] if self.id else [str(row) for row in range(len(rows))],
@@ -60,15 +62,14 @@ class Table(Dataset):
         """Its cells, None where empty."""
         if name not in rows:
             raise DataError(
-                f"{self.file.name} has no column '{name}'\n  {closest(name, map(str, rows.columns)) or 'its columns:'}"
-                f" {', '.join(map(str, rows.columns[:20]))}"
+                f"{self.file.name} has no column '{name}'\n  {offer(name, map(str, rows.columns[:30]), 'its columns')}"
             )
         return [None if empty(cell) else cell for cell in rows[name].tolist()]
 
     def raw(self, rows: pd.DataFrame, name: str, about: Mapping[str, Any]) -> Sequence[Any]:
         kind = about["kind"]
         if about.get("file"):
-            return self.aligned(self.root / about["file"], about.get("key") or name, len(rows))
+            return list(self.aligned(self.root / about["file"], about.get("key") or name, len(rows)))
         if about.get("columns"):
             cells = [self.numbers(rows, column) for column in about["columns"]]
             return list(np.stack(cells, axis=1))  # (N, D)
@@ -77,14 +78,19 @@ class Table(Dataset):
             return [None if cell is None else str(cell) for cell in cells]
         if kind in ("image", "audio"):
             return [None if cell is None else self.media / str(cell) for cell in cells]
-        return [None if cell is None else self.array(cell, about.get("column") or name, row) for row, cell in enumerate(cells)]
+        return [
+            None if cell is None else self.array(cell, about.get("column") or name, row)
+            for row, cell in enumerate(cells)
+        ]
 
     def array(self, cell: Any, column: str, row: int) -> np.ndarray | Path:
         """A cell of features: a list of numbers, the same as JSON, or a file."""
         if isinstance(cell, str) and not cell.lstrip().startswith("["):
             return self.media / cell
         try:
-            return np.array([np.asarray(step, np.float32) for step in (json.loads(cell) if isinstance(cell, str) else cell)])
+            return np.array(
+                [np.asarray(step, np.float32) for step in (json.loads(cell) if isinstance(cell, str) else cell)]
+            )
         except (ValueError, TypeError) as error:
             raise DataError(f"column '{column}', row {row}: not a list of numbers ({error})") from error
 

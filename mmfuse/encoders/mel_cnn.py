@@ -1,4 +1,4 @@
-"""A convolutional network over time on log-mel spectrograms, whose bands are its channels. A step for each place in time.
+"""A convolutional network over time on log-mel spectrograms, whose bands are its channels. A step for each moment.
 
 Blocks of a convolution, halved by max-pooling, layer normalization over channels (Ba et al., 2016,
 https://arxiv.org/abs/1607.06450) and relu. Frames beyond a clip's end are zeros before every convolution, as its own

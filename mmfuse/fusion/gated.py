@@ -2,8 +2,8 @@
 
 Arevalo et al., Gated Multimodal Units for Information Fusion, 2017, https://arxiv.org/abs/1702.01992: tanh(W_m x_m) is
 what modality m says; with two, one gate g = sigmoid(W_g [x_1; x_2]) mixes them, g to 1 - g; with any other number each
-has a gate of its own, and the gates need not sum to 1. No biases, as in the paper. The gates read the encoders' outputs,
-as in the paper (the authors' code has them read the projections).
+has a gate of its own, and the gates need not sum to 1. No biases, as in the paper. The gates read what the encoders
+return, as in the paper (the authors' code has them read the projections).
 
 An absent modality is not heard, and of two the other is then heard whole; a row without any is zeros.
 Parameters: 2 (d_1 + d_2) dim with two modalities, (1 + M) (sum of d_m) dim with another number.

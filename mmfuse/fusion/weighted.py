@@ -43,10 +43,10 @@ def by_modality(weights: Mapping[str, float] | Sequence[float], modalities: Sequ
     >>> by_modality({"text": 0.3, "image": 0.7}, ["image", "text"])
     [0.7, 0.3]
     """
-    given = dict(weights) if isinstance(weights, Mapping) else dict(enumerate(weights))
-    names: Sequence[str | int] = list(modalities) if isinstance(weights, Mapping) else range(len(modalities))
-    if set(given) != set(names) or min(given.values()) < 0 or sum(given.values()) <= 0:
+    given = dict(weights) if isinstance(weights, Mapping) else dict(zip(modalities, weights, strict=False))
+    alike = set(given) == set(modalities) and len(weights) == len(modalities)
+    if not alike or min(given.values()) < 0 or sum(given.values()) <= 0:
         raise ValueError(
             f"weights={weights}: one is needed for each of {list(modalities)}, none negative and not all zero"
         )
-    return [float(given[n]) for n in names]
+    return [float(given[m]) for m in modalities]

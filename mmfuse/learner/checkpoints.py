@@ -1,6 +1,6 @@
 """Checkpoints that are whole or not there: written beside their place, flushed to disk, then renamed.
 
-Lightning's own go by way of the temporary folder, which on another file system is copied from and can leave half a file.
+Lightning's own go by way of the temporary folder; where that is another file system, half a file can be left.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Trains a learner to its best epoch, and asks it what it says of rows. The only place that drives Lightning's trainer."""
+"""Trains a learner to its best epoch, and asks it what it says of rows. Only here is Lightning's trainer driven."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,10 +7,11 @@ from typing import NamedTuple
 import pytorch_lightning as L
 import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from mmfuse.errors import TrainingError
+from mmfuse.errors import ConfigError, TrainingError
 from mmfuse.learner.checkpoints import AtomicCheckpoints
 from mmfuse.learner.learner import Learner
 from mmfuse.learner.stop import Stop
@@ -37,6 +38,26 @@ def fit(
     listener: Listener,
 ) -> L.Trainer:
     """Leaves best.ckpt and last.ckpt in `checkpoints`, and the best epoch's weights in the learner."""
+    trainer = build(make_trainer, checkpoints, patience, listener)
+    listener.replicate(checkpoints.parent.name, trainer.max_epochs or -1, len(train))
+    try:
+        trainer.fit(learner, train, val)
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise TrainingError(
+            f"memory ran out: {str(error).splitlines()[0] if str(error) else 'no more could be had'}\n"
+            "  to go on: a smaller batch_size with trainer.accumulate_grad_batches, or trainer.precision=bf16-mixed"
+        ) from error
+    if not (checkpoints / "best.ckpt").exists():  # it was stopped, by max_steps or max_time, before any validation
+        trainer.save_checkpoint(checkpoints / "best.ckpt")
+    saved = torch.load(checkpoints / "best.ckpt", map_location="cpu", weights_only=True)
+    learner.load_state_dict(saved["state_dict"])
+    return trainer
+
+
+def build(
+    make_trainer: Callable[..., L.Trainer], checkpoints: Path, patience: Patience, listener: Listener
+) -> L.Trainer:
+    """The trainer with all that belongs to a run; `ConfigError` where its settings cannot be."""
     best = ModelCheckpoint(
         checkpoints,
         filename="best",
@@ -46,27 +67,24 @@ def fit(
         enable_version_counter=False,
         auto_insert_metric_name=False,
     )
-    early = EarlyStopping(patience.monitor, patience.min_delta, patience.epochs, mode=patience.mode, check_finite=False)
-    trainer = make_trainer(
-        callbacks=[Tell(listener), Stop(checkpoints / "last.ckpt"), early, best],
-        plugins=[AtomicCheckpoints()],
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,  # order is ours, and no row is seen twice to fill a batch
-        default_root_dir=checkpoints,
+    early = EarlyStopping(
+        patience.monitor, patience.min_delta, patience.epochs, mode=patience.mode, check_finite=False, strict=False
     )
-    listener.replicate(checkpoints.parent.name, trainer.max_epochs or -1, len(train))
     try:
-        trainer.fit(learner, train, val)
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise TrainingError(
-            f"memory ran out: {str(error).splitlines()[0] if str(error) else 'no more could be had'}\n"
-            "  to go on: a smaller batch_size with trainer.accumulate_grad_batches, or trainer.precision=bf16-mixed"
-        ) from error
-    saved = torch.load(checkpoints / "best.ckpt", map_location="cpu", weights_only=True)
-    learner.load_state_dict(saved["state_dict"])
+        trainer = make_trainer(
+            callbacks=[Tell(listener), Stop(checkpoints / "last.ckpt"), early, best],
+            plugins=[AtomicCheckpoints()],
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,  # order is ours, and no row is seen twice to fill a batch
+            default_root_dir=checkpoints,
+        )
+    except (MisconfigurationException, RuntimeError, KeyError, ImportError) as error:
+        raise ConfigError(f"trainer: {error}") from error
+    if trainer.max_epochs == 0 or trainer.max_steps == 0:
+        raise ConfigError("trainer.max_epochs=0: at least one epoch is needed to have something to test")
     return trainer
 
 

@@ -26,14 +26,17 @@ class Learner(L.LightningModule):
         drop: float = 0.0,
         seed: int = 0,
     ):
-        """`optimizer` is called with `params`, one group a part of the model; `drop` is the rate of modality dropout."""
+        """`optimizer` is called with `params`, a group for each part; `drop` is the rate of modality dropout."""
         super().__init__()
         if not 0 <= drop < 1:
             raise ValueError(f"drop={drop}: a share from 0 up to, but not, 1 is needed")
         self.model, self.tasks = model, tasks
         self.objectives, self.balancer = nn.ModuleDict(objectives), balancer
         self.schedule, self.optimizer, self.drop, self.seed = schedule, optimizer, drop, seed
-        self.groups = parameter_groups(model) | {"objectives": trainable(self.objectives), "balance": trainable(balancer)}
+        self.groups = parameter_groups(model) | {
+            "objectives": trainable(self.objectives),
+            "balance": trainable(balancer),
+        }
         self.sums: dict[str, Tensor] = {}  # of each training loss over the epoch's rows
         self.rows = 0
         self.heard: list[tuple[Predictions, dict[str, Tensor], Losses]] = []  # of the validation rows
@@ -87,7 +90,7 @@ class Learner(L.LightningModule):
         ]
         lost = [g for g, ps in self.groups.items() if not all(bool(p.isfinite().all()) for p in ps)]
         return TrainingError(
-            f"loss {', '.join(names)} is {float(sum(losses.values())):g} at step {self.global_step}"
+            f"loss {', '.join(names)} is {float(sum(loss.detach() for loss in losses.values())):g} at step {self.global_step}"
             f" (epoch {self.current_epoch}, batch {batch_idx})\n"
             f"  not finite: {', '.join(places) or 'no modality; the fused prediction'}"
             + (f"; weights of {', '.join(lost)}" if lost else "")
@@ -99,16 +102,14 @@ class Learner(L.LightningModule):
         self.heard.append((outputs.predictions, batch.targets, self.losses(outputs, batch)))
 
     def on_validation_epoch_end(self) -> None:
-        self.figures = {}
-        for number, (name, task) in enumerate(self.tasks.items()):
-            answer = task.answer(torch.cat([p[name].float().cpu() for p, _, _ in self.heard]))
-            target = torch.cat([t[name].cpu() for _, t, _ in self.heard]).numpy()
-            for figure, value in task.score(answer, target).items():
-                if isinstance(value, float):
-                    self.figures |= {f"val/{name}/{figure}": value} | ({f"val/{figure}": value} if number == 0 else {})
+        predictions = {n: torch.cat([p[n].float().cpu() for p, _, _ in self.heard]) for n in self.tasks}
+        targets = {n: torch.cat([t[n].cpu() for _, t, _ in self.heard]).numpy() for n in self.tasks}
+        self.figures = scores(self.tasks, predictions, targets)
         sizes = [len(next(iter(t.values()))) for _, t, _ in self.heard]
         for name in self.heard[0][2]:
-            self.figures[f"val/loss/{name}"] = float(np.average([float(x[name]) for _, _, x in self.heard], weights=sizes))
+            self.figures[f"val/loss/{name}"] = float(
+                np.average([float(x[name]) for _, _, x in self.heard], weights=sizes)
+            )
         self.figures["val/loss"] = sum(v for n, v in self.figures.items() if n.startswith("val/loss/"))
         self.heard.clear()
         self.log_dict(self.figures)  # once an epoch: what early stopping and checkpoints look at
@@ -127,6 +128,22 @@ class Learner(L.LightningModule):
         if not groups:
             raise ValueError("no part of the model has anything to learn")
         return self.optimizer(params=groups)
+
+
+def scores(tasks: Mapping[str, Task], predictions: Predictions, targets: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Every task's figures as "val/<task>/<figure>", the first task's also as "val/<figure>"."""
+    found: dict[str, float] = {}
+    for number, (name, task) in enumerate(tasks.items()):
+        for figure, value in task.score(task.answer(predictions[name]), targets[name]).items():
+            if isinstance(value, float):
+                found |= {f"val/{name}/{figure}": value} | ({f"val/{figure}": value} if number == 0 else {})
+    return found
+
+
+def monitors(tasks: Mapping[str, Task], targets: Mapping[str, np.ndarray]) -> list[str]:
+    """What there will be to watch: the names of the validation figures, known before anything is trained."""
+    blank = {name: torch.zeros(len(targets[name]), task.size) for name, task in tasks.items()}
+    return [*scores(tasks, blank, targets), "val/loss", *(f"val/loss/task/{name}" for name in tasks)]
 
 
 def parameter_groups(model: Model) -> dict[str, list[nn.Parameter]]:

@@ -45,8 +45,8 @@ def draw(rows: Sequence[np.ndarray], samples: int) -> Iterator[list[np.ndarray]]
 def percentiles(values: np.ndarray, level: float) -> tuple[float, float]:
     """The middle `level` of the values, those that are not a number left out.
 
-    >>> percentiles(np.arange(101.0), 0.9)
-    (5.0, 95.0)
+    >>> percentiles(np.arange(101.0), 0.5)
+    (25.0, 75.0)
     """
     values = values[~np.isnan(values)]
     if not len(values):

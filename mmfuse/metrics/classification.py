@@ -77,7 +77,9 @@ def resampled_auroc(probabilities: np.ndarray, target: np.ndarray, counts: np.nd
         negative = np.add.reduceat((counts * (target != k))[:, order], starts, axis=1)
         below = negative.cumsum(axis=1) - negative / 2
         pairs = positive.sum(axis=1) * negative.sum(axis=1)  # (R,)
-        areas[:, k] = np.divide((positive * below).sum(axis=1), pairs, out=np.full(len(counts), np.nan), where=pairs > 0)
+        areas[:, k] = np.divide(
+            (positive * below).sum(axis=1), pairs, out=np.full(len(counts), np.nan), where=pairs > 0
+        )
     known = ~np.isnan(areas)
     return np.divide(
         np.where(known, areas, 0.0).sum(axis=1),

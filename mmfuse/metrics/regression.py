@@ -23,5 +23,7 @@ def resampled(answer: np.ndarray, target: np.ndarray, counts: np.ndarray) -> dic
     mx, my = counts @ x / n, counts @ y / n
     covariance = counts @ (x * y) / n - mx * my
     variances = (counts @ x**2 / n - mx**2) * (counts @ y**2 / n - my**2)
-    pearson = np.divide(covariance, np.sqrt(variances.clip(min=0)), out=np.full(len(n), np.nan), where=variances > 1e-24)
+    pearson = np.divide(
+        covariance, np.sqrt(variances.clip(min=0)), out=np.full(len(n), np.nan), where=variances > 1e-24
+    )
     return {"mae": counts @ np.abs(answer - target) / n, "pearson": pearson}

@@ -27,8 +27,8 @@ class LateFusion(Model):
         )
 
     def predict(self, encoded: Signals) -> Predictions:
-        votes = {  # by task, then by modality
-            t: {m: Signal.vector(self.heads[m][t](s.pooled()), s.present) for m, s in encoded.items()}
-            for t in self.verdict
-        }
-        return {t: verdict(self.fusion[t](votes[t]).pooled()) for t, verdict in self.verdict.items()}
+        def votes(task: str) -> Signals:
+            heads = {m: self.heads.get_submodule(f"{m}.{task}") for m in encoded}
+            return {m: Signal.vector(heads[m](s.pooled()), s.present) for m, s in encoded.items()}
+
+        return {t: verdict(self.fusion[t](votes(t)).pooled()) for t, verdict in self.verdict.items()}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 
-def write(path: Path, fill: Callable[[Path], None]) -> None:
+def write(path: Path, fill: Callable[[Path], object]) -> None:
     """`fill` writes the file at the path it is given."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -19,7 +19,7 @@ def write(path: Path, fill: Callable[[Path], None]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    write(path, lambda beside: beside.write_text(text, encoding="utf-8") and None)
+    write(path, lambda beside: beside.write_text(text, encoding="utf-8"))
 
 
 def write_json(path: Path, content: Any) -> None:

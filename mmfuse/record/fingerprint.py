@@ -1,7 +1,7 @@
 """What the data were, in one number: equal for equal rows, wherever the files lie."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ def of_rows(raw: Mapping[str, Sequence[Any]], targets: Mapping[str, np.ndarray],
     return digest.hexdigest()
 
 
-def of_numbers(*numbers: Iterable[int]) -> str:
+def of_numbers(*numbers: Sequence[int] | np.ndarray) -> str:
     """Of the rows of each part of a split.
 
     >>> of_numbers([0, 1], [2]) == of_numbers([0], [1, 2])

@@ -8,9 +8,9 @@ from mmfuse.record.atomic import write
 
 class History:
     def __init__(self, path: Path):
-        self.path, self.rows = path, list[dict[str, float]]()
+        self.path, self.rows = path, list[dict[str, float | int]]()
 
-    def add(self, figures: dict[str, float]) -> None:
+    def add(self, figures: dict[str, float | int]) -> None:
         self.rows.append(figures)
         write(self.path, self.fill)
 

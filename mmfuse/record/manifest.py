@@ -1,4 +1,4 @@
-"""manifest.json: what a run was made of, so that it can be made again. No secrets: of the environment, named variables."""
+"""manifest.json: what a run was made of, so that it can be made again. Of the environment, named variables only."""
 
 import os
 import platform
@@ -11,16 +11,38 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = (
-    "mmfuse torch pytorch-lightning torchmetrics hydra-core omegaconf transformers tokenizers librosa soundfile pillow"
-    " numpy scipy scikit-learn pandas pyarrow"
-).split()
+    "mmfuse",
+    "torch",
+    "pytorch-lightning",
+    "torchmetrics",
+    "hydra-core",
+    "omegaconf",
+    "transformers",
+    "tokenizers",
+    "librosa",
+    "soundfile",
+    "pillow",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pandas",
+    "pyarrow",
+)
 VARIABLES = (
-    "MMFUSE_DATA CUDA_VISIBLE_DEVICES OMP_NUM_THREADS MKL_NUM_THREADS SLURM_JOB_ID SLURM_ARRAY_TASK_ID PYTHONHASHSEED"
-).split()
+    "MMFUSE_DATA",
+    "CUDA_VISIBLE_DEVICES",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "SLURM_JOB_ID",
+    "SLURM_ARRAY_TASK_ID",
+    "PYTHONHASHSEED",
+)
 DIFF_BYTES = 200_000
 
 
-def describe(choices: Mapping[str, str], data: Mapping[str, Any], seeds: list[int], folds: int | None) -> dict[str, Any]:
+def describe(
+    choices: Mapping[str, str], data: Mapping[str, Any], seeds: list[int], folds: int | None
+) -> dict[str, Any]:
     return {
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "choices": dict(choices),

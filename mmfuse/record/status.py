@@ -18,15 +18,16 @@ class Status:
         self.state: State = "created"
         self.beaten = 0.0
 
-    def say(self, state: State, exit_code: int | None = None, **more: str | int | float) -> None:
+    def say(self, state: State, exit_code: int | None = None, error: str | None = None) -> None:
         self.state, self.beaten = state, time.time()
         about = {"state": state, "heartbeat": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "exit_code": exit_code}
-        write_json(self.path, about | {"host": socket.gethostname(), "pid": os.getpid()} | more)
+        where = {"host": socket.gethostname(), "pid": os.getpid()}
+        write_json(self.path, about | where | ({"error": error} if error else {}))
 
-    def beat(self, **more: str | int | float) -> None:
+    def beat(self) -> None:
         """Still running; written every few seconds at most."""
         if time.time() - self.beaten > 5:
-            self.say(self.state, **more)
+            self.say(self.state)
 
     @staticmethod
     def read(folder: Path) -> str | None:

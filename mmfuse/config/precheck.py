@@ -1,0 +1,51 @@
+"""Typos on the command line, told before Hydra is even loaded."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmfuse.config import schema
+from mmfuse.config.arguments import Argument
+from mmfuse.config.catalog import Catalog
+from mmfuse.config.fields import within
+from mmfuse.errors import ConfigError, offer
+
+OTHERS = ("trainer", "optimizer")  # built by other libraries, which take more arguments than their files name
+
+
+def precheck(
+    arguments: Sequence[Argument], catalog: Catalog, choices: Mapping[str, str], encoders: Mapping[str, Argument]
+) -> None:
+    """Refuses keys and simple values, as far as they can be known without composing."""
+    targets = {a.key.removesuffix("._target_"): a.value for a in arguments if a.key.endswith("._target_")}
+    known = schema.build(catalog, choices, targets)
+    modalities = known.fields["dataset.modalities"].default or {}
+    declared = any("dataset.modalities" in schema.parents(a.key) for a in arguments)
+    for modality, about in modalities.items():
+        if "kind" in about and f"encoder.{modality}" not in targets and not declared:
+            chosen = encoders.get(modality)
+            name = chosen.value if chosen else None
+            known = located(schema.with_encoder, chosen, known, catalog, modality, about["kind"], name)
+    for argument in arguments:
+        if argument.sign == "~" or "@" in argument.key or "/" in argument.key or argument.key in choices:
+            continue
+        if within(argument.key, "encoder"):
+            modality = argument.key.split(".")[1]
+            chosen_here = argument in encoders.values() and modality in modalities
+            if declared or chosen_here or f"encoder.{modality}" in targets:
+                continue
+            if modality not in modalities:
+                said = f"'{argument.key}': the data set has no modality '{modality}'{argument.place}"
+                raise ConfigError(f"{said}\n  {offer(modality, modalities, 'it has')}")
+        if argument.sign == "+" and argument.key.split(".")[0] in OTHERS:
+            continue
+        simple, value = argument.simple()
+        located(schema.check, argument, known, argument.key, value, simple)
+
+
+def located(do: Any, argument: Argument | None, *arguments: Any) -> Any:
+    """Calls, and adds to an error's first line where the argument stands."""
+    try:
+        return do(*arguments)
+    except ConfigError as error:
+        first, *rest = str(error).split("\n")
+        raise ConfigError("\n".join([first + (argument.place if argument else ""), *rest])) from None

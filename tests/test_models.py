@@ -1,0 +1,88 @@
+"""What every model owes the rest of the code, with every fusion."""
+
+from functools import partial
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmfuse import masks
+from mmfuse.encoders.mlp import MLP
+from mmfuse.fusion.mean import MeanFusion
+from mmfuse.models.feature import FeatureFusion
+from mmfuse.models.late import LateFusion
+from mmfuse.tasks.multiclass import Multiclass
+from mmfuse.tasks.regression import Regression
+from mmfuse.types import Signal
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+TASKS = {"kind": Multiclass(["a", "b", "c"]), "answer": Multiclass(["no", "yes"]), "score": Regression()}
+SIZES = {"text": 4, "audio": 5, "image": 3}
+SUBSETS = [set(subset) for n in range(4) for subset in combinations(SIZES, n)]
+
+
+@pytest.fixture(params=sorted((CONFIGS / "fusion").glob("*.yaml")), ids=lambda path: path.stem)
+def fusion(request, build):
+    return partial(build, request.param)
+
+
+@pytest.fixture(params=sorted((CONFIGS / "model").glob("*.yaml")), ids=lambda path: path.stem)
+def model(request, build, fusion):
+    encoders = {m: MLP(size, dim=8 + i) for i, (m, size) in enumerate(SIZES.items())}
+    return build(request.param, encoders=encoders, tasks=TASKS, fusion=fusion).eval()
+
+
+@pytest.fixture
+def signals(sequences):
+    return sequences(SIZES, {"text": [6, 2, 0], "audio": [1, 0, 0], "image": [2, 3, 0]})
+
+
+def test_predicts_every_task_in_its_size(model, signals):
+    shapes = {t: tuple(p.shape) for t, p in model(signals).predictions.items()}
+    assert shapes == {"kind": (3, 3), "answer": (3, 2), "score": (3, 1)}
+
+
+@pytest.mark.parametrize("subset", SUBSETS, ids=lambda subset: "+".join(sorted(subset)) or "none")
+def test_predicts_from_whatever_is_there(model, signals, subset):
+    predictions = model(masks.keep(signals, subset)).predictions
+    assert all(p.isfinite().all() for p in predictions.values())
+
+
+def test_says_later_what_it_would_have_said_from_less(model, signals):
+    outputs = model(signals)
+    less = model(masks.keep(signals, {"text"}))
+    for task, prediction in outputs.predict(masks.keep(outputs.encoded, {"text"})).items():
+        torch.testing.assert_close(prediction, less.predictions[task])
+
+
+def test_rows_do_not_leak_into_each_other(model, signals):
+    whole = model(signals).predictions
+    alone = model({m: Signal(s.data[[1]], s.mask[[1]]) for m, s in signals.items()}).predictions
+    for task, prediction in alone.items():
+        torch.testing.assert_close(prediction, whole[task][[1]], atol=1e-5, rtol=1e-5)
+
+
+def test_every_parameter_learns(model, signals):
+    sum(p.square().sum() for p in model(signals).predictions.values()).backward()
+    assert [n for n, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
+    assert [n for n, p in model.named_parameters() if not p.grad.any()] == []
+
+
+def test_late_mean_is_the_mean_of_what_each_modality_predicts(signals):
+    encoders = {m: MLP(size, dim=8) for m, size in SIZES.items()}
+    model = LateFusion(encoders, TASKS, MeanFusion).eval()
+    found = model(signals).predictions["kind"]
+    said = {m: model.heads[m]["kind"](encoders[m](s).pooled()) for m, s in signals.items()}
+    torch.testing.assert_close(found[0], (said["text"][0] + said["audio"][0] + said["image"][0]) / 3)
+    torch.testing.assert_close(found[1], (said["text"][1] + said["image"][1]) / 2)
+    torch.testing.assert_close(found[2], torch.zeros(3))
+
+
+@pytest.mark.parametrize("kind", [FeatureFusion, LateFusion])
+@pytest.mark.parametrize("name", ["type", "train", "values"])
+def test_modalities_and_tasks_may_have_any_name(kind, name, sequences):
+    """Names come from the user's table; torch keeps some for itself."""
+    sizes = {name: 4, "other": 4}
+    model = kind({m: MLP(4, dim=8) for m in sizes}, {name: Regression()}, MeanFusion)
+    assert model(sequences(sizes, {m: [2] for m in sizes})).predictions[name].shape == (1, 1)
