@@ -4,6 +4,7 @@ import argparse
 import gc
 import os
 import shlex
+import signal
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ from typing import Any, NoReturn
 
 from mmfuse import __version__
 from mmfuse.errors import ConfigError, Interrupted, UserError, offer
+from mmfuse.signals import handled_by, interrupt, interruption
 
 COMMANDS = {
     "train": "one experiment: all its seeds and folds",
@@ -64,11 +66,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except (KeyboardInterrupt, Interrupted) as stop:
         code = stop.exit_code if isinstance(stop, Interrupted) else 130
-        print(f"\nstopped{' by Ctrl-C' if code == 130 else ': preempted'}", file=sys.stderr)
+        print("stopped by Ctrl-C" if code == 130 else f"stopped by {stop}", file=sys.stderr)
         return code
     except BrokenPipeError:  # the reader of our output has gone: mmfuse list | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:  # a fault of ours: no traceback on screen unless it is asked for
+        if debug:
+            traceback.print_exc()
+        said = str(error).splitlines()[0] if str(error) else ""
+        complain(
+            "internal",
+            f"{type(error).__name__}: {said}\n  this is a fault of mmfuse, or of a part of yours"
+            "\n  to see where: --debug, or the run's logs",
+        )
+        return 1
 
 
 def complain(kind: str, message: str) -> None:
@@ -141,71 +153,63 @@ def as_yaml(config: dict[str, Any]) -> str:
 
 
 def train(typed: list[str]) -> int:
-    options, config = composed("train", typed)
-    if options.dry_run:
-        print(as_yaml(config), end="")
-        return 0
-    if config["trainer"].get("devices") not in (1, "1", "auto") or config["trainer"].get("num_nodes", 1) != 1:
-        raise ConfigError("trainer.devices: more devices than one are not built yet\n  to go on: trainer.devices=1")
-    from mmfuse.record import folder as folders
+    with handled_by(interrupt):
+        options, config = composed("train", typed)
+        if options.dry_run:
+            print(as_yaml(config), end="")
+            return 0
+        if config["trainer"].get("devices") not in (1, "1", "auto", [0]) or config["trainer"].get("num_nodes", 1) != 1:
+            raise ConfigError("trainer.devices: more devices than one are not built yet\n  to go on: trainer.devices=1")
+        with without_collection():
+            import mmfuse.learner.fit  # noqa: F401
+            from mmfuse import run  # noqa: F401
+            from mmfuse.record import folder as folders
 
-    name = config["name"] or f"{config['choices']['dataset']}-{config['choices']['fusion']}"
-    folder = folders.create(
-        Path(config["output_dir"]),
-        safe(name),
-        as_yaml(config),
-        "".join(f"{override}\n" for override in options.overrides),
-        command_line("train", typed),
-    )
-    return supervised(config, folder, options)
+        folder = folders.create(
+            Path(config["output_dir"]),
+            safe(config["name"] or f"{config['choices']['dataset']}-{config['choices']['fusion']}"),
+            as_yaml(config),
+            "".join(f"{override}\n" for override in options.overrides),
+            command_line("train", typed),
+        )
+        return supervised(config, folder, options)
 
 
 def supervised(config: dict[str, Any], folder: Path, options: argparse.Namespace) -> int:
     """Runs, and leaves a true status whatever happens; a run that never began leaves nothing."""
-    with without_collection():
-        import mmfuse.learner.fit  # noqa: F401
-        from mmfuse import progress, run
-        from mmfuse.record import folder as folders
-        from mmfuse.record import log
-        from mmfuse.record.status import State, Status
+    from mmfuse import progress, run
+    from mmfuse.record import folder as folders
+    from mmfuse.record import log
+    from mmfuse.record.status import State, Status
 
     listener = progress.listener(options.quiet, options.json)
 
     def ended(state: State, code: int, error: BaseException) -> Path | None:
         """Where the traceback is; None where the folder is gone."""
         began = Status.read(folder) not in ("created", None)
-        if not began and (isinstance(error, UserError | KeyboardInterrupt | Interrupted)):
+        if not began and isinstance(error, UserError | Interrupted):
             folders.discard(folder)
             return None
         Status(folder).say(state, exit_code=code, error=str(error).split("\n")[0])
         return log.write_traceback(folder, error)
 
     try:
-        listener.opened(folder.name)
         run.run(config, folder, listener)
         folders.point_latest(folder)
         listener.saved(os.path.relpath(folder))
         return 0
-    except UserError as error:
+    except BaseException as error:
         progress.close(listener)
-        where = ended("failed", error.exit_code, error)
-        raise type(error)(f"{error}" + (f"\n  the traceback is in {where}" if where else "")) from error
-    except (KeyboardInterrupt, Interrupted) as stop:
-        progress.close(listener)
-        code = stop.exit_code if isinstance(stop, Interrupted) else 130
-        if ended("preempted", code, stop):
-            print(f"saved {os.path.relpath(folder)}", file=sys.stderr)
+        if stop := interruption(error):
+            with handled_by(signal.SIG_IGN):
+                if ended("preempted", stop.exit_code, stop):
+                    print(f"\nsaved {os.path.relpath(folder)}", file=sys.stderr)
+            raise stop from error
+        if isinstance(error, UserError):
+            where = ended("failed", error.exit_code, error)
+            raise type(error)(f"{error}" + (f"\n  the traceback is in {where}" if where else "")) from error
+        ended("failed", 1, error)
         raise
-    except Exception as error:
-        progress.close(listener)
-        where = ended("failed", 1, error)
-        if options.debug:
-            raise
-        raise UserError(
-            f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}\n"
-            f"  this is a fault of mmfuse, or of a part of yours; the traceback is in {where}\n"
-            "  to see it here: --debug"
-        ) from error
 
 
 def check(typed: list[str]) -> int:
@@ -259,8 +263,9 @@ def without_collection() -> Iterator[None]:
 def command_line(command: str, typed: Sequence[str]) -> str:
     """A line that does the same again, from whatever folder it is run."""
     data = os.environ.get("MMFUSE_DATA")
+    place = f'PATH={shlex.quote(os.path.dirname(sys.executable))}:"$PATH" '  # the mmfuse of this environment
     variable = f"MMFUSE_DATA={shlex.quote(os.path.abspath(data))} " if data else ""
-    return f"cd {shlex.quote(os.getcwd())} && {variable}mmfuse {command} {shlex.join(typed)}".rstrip()
+    return f"cd {shlex.quote(os.getcwd())} && {place}{variable}mmfuse {command} {shlex.join(typed)}".rstrip()
 
 
 def safe(name: str) -> str:

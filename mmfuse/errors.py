@@ -5,7 +5,7 @@ The command line prints one as `error[kind]: message` in at most six lines and l
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from signal import SIGINT
+from signal import SIGINT, Signals
 
 
 class UserError(Exception):
@@ -60,6 +60,6 @@ class Interrupted(BaseException):
     """A signal that ends the run: Ctrl-C, or a cluster that takes the machine back."""
 
     def __init__(self, signal: int):
-        super().__init__(signal)
+        super().__init__(Signals(signal).name)
         self.signal = signal
         self.exit_code = 130 if signal == SIGINT else 75  # 75: requeue me

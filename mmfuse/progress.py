@@ -43,7 +43,7 @@ class Lines(Listener):
 
     def replicate(self, name: str, epochs: int, steps: int) -> None:
         self.epochs, self.best, self.rows, self.spent = epochs, None, 0, 0.0
-        self.write(name.replace("-", " "))
+        self.write(name.replace("-fold-", " fold ").replace("seed-", "seed "))
         self.began = time.perf_counter()
 
     def step(self, done: int, rows: int, loss: float) -> None:

@@ -1,7 +1,7 @@
 """From a resolved config to a result. The only module that builds parts from config."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,6 +21,7 @@ from mmfuse.record import fingerprint, log, manifest, predictions
 from mmfuse.record.atomic import write_json
 from mmfuse.record.history import History
 from mmfuse.record.status import Status
+from mmfuse.tasks.figures import monitors
 from mmfuse.types import (
     Batch,
     Dataset,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from mmfuse.learner.learner import Learner
 
 Config = Mapping[str, Any]
+UNFIT = (ValueError, TypeError, IndexError, ZeroDivisionError, RuntimeError)  # what parts say of values they can't have
 SAMPLE = 32  # rows that are decoded to tell how much memory all would take
 
 
@@ -50,7 +52,8 @@ class Prepared(NamedTuple):
     preparations: dict[str, Preparation]
     tasks: dict[str, Task]
     targets: dict[str, torch.Tensor]
-    unreadable: dict[str, list[int]]  # by modality: rows that count as missing because they cannot be read
+    missing: dict[str, int]  # by modality: how many rows lack it
+    unreadable: dict[str, list[int]]  # by modality: which of them do because it cannot be read
 
 
 def make(cfg: Config, where: str, **parts: Any) -> Any:
@@ -63,7 +66,7 @@ def make(cfg: Config, where: str, **parts: Any) -> Any:
 
     try:
         return instantiate(dict(cfg), _partial_=True, _convert_="object")(**parts)
-    except (ValueError, TypeError, InstantiationException) as error:
+    except (*UNFIT, InstantiationException) as error:
         raise ConfigError(f"{where}: {error}") from error
 
 
@@ -85,61 +88,87 @@ def prepare(cfg: Config, examples: Examples, split: Split) -> Prepared:
     """Fits the preparations on the training rows, and turns all rows into tensors once."""
     columns: dict[str, Column] = {}
     preparations: dict[str, Preparation] = {}
-    unreadable = {}
-    for modality, raw in examples.raw.items():
+    missing, unreadable = {}, {}
+    for modality in examples.raw:
         where = f"encoder.{modality}.prepare"
         preparation: Preparation = make(cfg["encoder"][modality]["prepare"], where)
         reader = Reader(modality, examples, mask=cfg["dataset"]["missing"]["policy"] == "mask")
-        if all(raw[row] is None for row in split.train):
-            raise DataError(f"no training row has the modality '{modality}'\n  to go on: modalities=[...] without it")
-        reader.read(preparation.fit, split.train)
+        train = split.train.tolist()
+        reader.check_some(train)
+        reader.read(preparation.fit, train)
         preparations[modality] = preparation
         columns[modality] = column(reader, preparation, cfg["loader"]["memory_gb"])
-        if reader.unreadable:
-            unreadable[modality] = sorted(reader.unreadable)
+        reader.check()
+        reader.check_some(train)
+        missing[modality] = sum(value is None for value in reader.raw)
+        unreadable[modality] = sorted(reader.failures)
     tasks = {name: task.fitted(examples.targets[name][split.train]) for name, task in examples.tasks.items()}
     targets = {name: torch.from_numpy(target) for name, target in examples.targets.items()}
-    return Prepared(split, columns, preparations, tasks, targets, unreadable)
+    return Prepared(split, columns, preparations, tasks, targets, missing, unreadable)
 
 
 class Reader:
-    """Reads raw values of one modality; what cannot be read is an error, or missing if so wished."""
+    """Reads the raw values of one modality; takes those that cannot be read for missing, and keeps account of them."""
 
     def __init__(self, modality: str, examples: Examples, mask: bool):
         self.modality, self.examples, self.mask = modality, examples, mask
         self.raw = list(examples.raw[modality])
-        self.unreadable: set[int] = set()
+        self.failures: dict[int, Unreadable] = {}  # by row
 
-    def read(self, do: Any, rows: Sequence[int] | np.ndarray) -> Any:
+    def read(self, do: Callable[[Sequence[Any]], Any], rows: Sequence[int]) -> Any:
+        """`do` with the raw values of these rows, without those that it cannot read."""
         try:
             return do([self.raw[row] for row in rows])
         except UnreadableError as error:
-            failures = [failure._replace(row=int(rows[failure.row])) for failure in error.failures]
-            if not self.mask:
-                raise DataError(self.message(failures)) from error
-            for failure in failures:
-                self.raw[failure.row] = None
-                self.unreadable.add(failure.row)
+            for failure in error.failures:
+                row = int(rows[failure.row])
+                self.failures[row] = failure._replace(row=row)
+                self.raw[row] = None
             return do([self.raw[row] for row in rows])
 
-    def message(self, failures: Sequence[Unreadable]) -> str:
-        first, have = failures[0], sum(value is not None for value in self.raw)
-        return (
-            f"{len(failures)} of {have} values in column '{self.examples.columns[self.modality]}' (modality"
-            f" '{self.modality}') cannot be read; the first: {first.value} (row {first.row}): {first.reason}\n"
-            "  to go on: mend it, or dataset.missing.policy=mask, or, if paths lead elsewhere, dataset.media_root=DIR"
-        )
+    def stream(self, preparation: Preparation, rows: Sequence[int]) -> Ragged:
+        """What a batch is made of, long after training began."""
+        taken = self.read(preparation, rows)
+        self.check()
+        return taken
+
+    def check(self) -> None:
+        """Refuses what could not be read, unless it may count as missing; refuses if nothing is left."""
+        if self.failures and not self.mask:
+            first, have = self.failures[min(self.failures)], sum(value is not None for value in self.raw)
+            path = isinstance(self.examples.raw[self.modality][first.row], Path)
+            raise DataError(
+                f"{len(self.failures)} of {have + len(self.failures)} values in column"
+                f" '{self.examples.columns[self.modality]}' (modality '{self.modality}') cannot be read;"
+                f" the first: {first.value} (row {first.row}): {first.reason}\n"
+                f"  to go on: dataset.missing.policy=mask{', or dataset.media_root=DIR if they lie elsewhere' * path}"
+            )
+
+    def check_some(self, rows: Sequence[int]) -> None:
+        if all(self.raw[row] is None for row in rows):
+            raise DataError(
+                f"no training row has the modality '{self.modality}' in a form that can be read"
+                "\n  to go on: modalities=[...] without it, or look at its column and dataset.media_root"
+            )
 
 
 def column(reader: Reader, preparation: Preparation, memory_gb: float) -> Column:
     """All rows as tensors; those that lie in files stay there if they would take too much memory."""
     rows = range(len(reader.raw))
-    if any(isinstance(value, Path) for value in reader.raw):
-        sample = list(rows[:: max(1, len(rows) // SAMPLE)])
+    files = [row for row in rows if isinstance(reader.raw[row], Path)]
+    if files:
+        sample = files[:: max(1, len(files) // SAMPLE)]
         taken: Ragged = reader.read(preparation, sample)
-        if taken.data.nbytes / len(sample) * len(rows) > memory_gb * 2**30:
-            return Streamed(reader.raw, preparation)
+        if taken.data.nbytes / len(sample) * len(files) > memory_gb * 2**30:
+            reader.read(exist, files)  # that much can be told before training
+            return Streamed(partial(reader.stream, preparation))
     return Stored(reader.read(preparation, rows))
+
+
+def exist(files: Sequence[Path | None]) -> None:
+    lost = [Unreadable(row, str(f), "not found") for row, f in enumerate(files) if f is not None and not f.exists()]
+    if lost:
+        raise UnreadableError(lost)
 
 
 def build(cfg: Config, prepared: Prepared, seed: int) -> Model:
@@ -173,29 +202,41 @@ def learner(cfg: Config, prepared: Prepared, seed: int) -> "Learner":
 def rehearse(cfg: Config, prepared: Prepared, first: "Learner", folder: Path) -> None:
     """Builds what training will need, so that settings that cannot be are told before anything is on disk."""
     from mmfuse.learner.fit import build as build_trainer
-    from mmfuse.learner.learner import monitors
 
     with log.to_file(folder / "logs" / "rank0.log"):
         build_trainer(partial(make, cfg["trainer"], "trainer"), folder, patience(cfg, prepared.tasks), Listener())
     shutil.rmtree(folder / "logs")
     first.configure_optimizers()
     loader(cfg, prepared, prepared.split.train, 0)
+    check_settings(cfg, prepared)
+
+
+def check_settings(cfg: Config, prepared: Prepared) -> None:
+    """What can be told without a trainer: the figure that is watched, the weights of losses."""
     known = monitors(prepared.tasks, {n: t[prepared.split.val].numpy() for n, t in prepared.targets.items()})
-    wanted = patience(cfg, prepared.tasks).monitor
+    wanted = monitor(cfg, prepared.tasks)
     if wanted not in known:
         short = [name for name in known if name.count("/") == 1]
-        raise ConfigError(
-            f"early_stopping.monitor={wanted}: there is no such figure\n  {offer(wanted, short, 'there are')}"
-        )
+        said = f"early_stopping.monitor={wanted}: there is no such figure"
+        raise ConfigError(f"{said}\n  {offer(wanted, short, 'there are')}")
+    try:
+        make(cfg["balance"], "balance")({f"task/{name}": torch.zeros(()) for name in prepared.tasks})
+    except ValueError as error:
+        raise ConfigError(f"balance.{error}") from error
+
+
+def monitor(cfg: Config, tasks: Mapping[str, Task]) -> str:
+    named = cfg["early_stopping"]["monitor"]
+    return f"val/{tasks[cfg['tasks'][0]].monitor}" if named == "auto" else named
 
 
 def patience(cfg: Config, tasks: Mapping[str, Task]) -> "Patience":
     from mmfuse.learner.fit import Patience
 
     early = cfg["early_stopping"]
-    monitor = early["monitor"] if early["monitor"] != "auto" else f"val/{tasks[cfg['tasks'][0]].monitor}"
-    mode = "min" if any(word in monitor for word in ("loss", "mae")) else "max"
-    return Patience(monitor, mode, early["patience"], early["min_delta"])
+    watched = monitor(cfg, tasks)
+    mode = "min" if any(word in watched for word in ("loss", "mae")) else "max"
+    return Patience(watched, mode, early["patience"], early["min_delta"])
 
 
 def loader(cfg: Config, prepared: Prepared, rows: np.ndarray, seed: int | None) -> DataLoader[Batch]:
@@ -220,7 +261,8 @@ def check(cfg: Config, listener: Listener) -> None:
     divided = divide(cfg, examples)
     prepared = prepare(cfg, examples, divided[0][1])
     model = build(cfg, prepared, cfg["seeds"][0])
-    listener.described(*describe(cfg, examples, divided, model))
+    check_settings(cfg, prepared)
+    listener.described(*describe(cfg, divided, prepared, len(examples), model))
     batch: Batch = next(iter(loader(cfg, prepared, prepared.split.train, cfg["seeds"][0])))
     outputs = model(batch.signals)
     losses = {n: task.loss(outputs.predictions[n], batch.targets[n]) for n, task in prepared.tasks.items()}
@@ -240,10 +282,10 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
     prepared = prepare(cfg, examples, divided[0][1])
     first = learner(cfg, prepared, cfg["seeds"][0])
     rehearse(cfg, prepared, first, folder)
-    listener.described(*describe(cfg, examples, divided, first.model))
+    listener.opened(folder.name)
+    listener.described(*describe(cfg, divided, prepared, len(examples), first.model))
     parameters = sum(p.numel() for p in first.model.parameters())
-    data = facts(examples, divided) | ({"unreadable": prepared.unreadable} if prepared.unreadable else {})
-    about = manifest.describe(cfg["choices"], data, cfg["seeds"], cfg["folds"])
+    about = manifest.describe(cfg["choices"], facts(examples, divided, prepared), cfg["seeds"], cfg["folds"])
     write_json(folder / "manifest.json", about | {"parameters": parameters})
     status.say("running")
     said: dict[str, list[Answers]] = {"test": [], "val": []}
@@ -320,13 +362,14 @@ def classes(tasks: Mapping[str, Task]) -> dict[str, list[str] | None]:
     return {name: list(task.classes) if hasattr(task, "classes") else None for name, task in tasks.items()}
 
 
-def facts(examples: Examples, divided: Sequence[tuple[int | None, Split]]) -> dict[str, Any]:
+def facts(examples: Examples, divided: Sequence[tuple[int | None, Split]], prepared: Prepared) -> dict[str, Any]:
     """What the manifest says of the data."""
     return {
         "rows": len(examples),
         "fingerprint": fingerprint.of_rows(examples.raw, examples.targets, examples.ids),
         "splits": [split_facts(split) for _, split in divided],
-        "missing": {m: sum(value is None for value in raw) for m, raw in examples.raw.items()},
+        "missing": prepared.missing,
+        "unreadable": {m: rows for m, rows in prepared.unreadable.items() if rows},
         "classes": classes(examples.tasks),
     }
 
@@ -336,17 +379,17 @@ def split_facts(split: Split) -> dict[str, Any]:
 
 
 def describe(
-    cfg: Config, examples: Examples, divided: Sequence[tuple[int | None, Split]], model: Model
+    cfg: Config, divided: Sequence[tuple[int | None, Split]], prepared: Prepared, rows: int, model: Model
 ) -> tuple[str, str]:
     """The opening lines: what the data are, and what is trained on them."""
     shares = []
-    for m, raw in examples.raw.items():
-        missing = sum(value is None for value in raw)
-        share = f"{m} {100 * (1 - missing / len(raw)):.0f} %"
-        shares.append(share + (f" ({missing} missing -> masked)" if missing else ""))
+    for m, missing in prepared.missing.items():
+        broken = f", {len(prepared.unreadable[m])} of them unreadable" if prepared.unreadable[m] else ""
+        lacking = f" ({missing} missing{broken} -> masked)" if missing else ""
+        shares.append(f"{m} {100 * (1 - missing / rows):.0f} %{lacking}")
     split = divided[0][1]
     folded = f" in each of {len(divided)} folds" if len(divided) > 1 else ""
-    data = f"{cfg['choices']['dataset']}   {len(examples)} rows -> {splits.counts(split)}{folded}   {'  '.join(shares)}"
+    data = f"{cfg['choices']['dataset']}   {rows} rows -> {splits.counts(split)}{folded}   {'  '.join(shares)}"
     encoders = " + ".join(f"{m}[{cfg['encoder'][m]['name']}]" for m in cfg["modalities"])
     parameters = sum(p.numel() for p in model.parameters())
     level = "" if cfg["choices"]["model"] == "feature" else f" ({cfg['choices']['model']})"

@@ -176,10 +176,20 @@ class Fusion(nn.Module, ABC):
     def forward(self, signals: Signals) -> Signal: ...
 
 
+class Parts(nn.ModuleDict):
+    """Modules by names that a user chose, "type" and "train" among them, which torch keeps for its own attributes."""
+
+    def add_module(self, name: str, module: nn.Module | None) -> None:
+        self._modules[name] = module  # type: ignore[assignment]  # as torch itself does
+
+    def __getitem__(self, key: str) -> Any:
+        return super().__getitem__(key)
+
+
 class Model(nn.Module, ABC):
     def __init__(self, encoders: Mapping[str, Encoder]):
         super().__init__()
-        self.encoders = nn.ModuleDict(encoders)
+        self.encoders = Parts(encoders)
 
     def encode(self, signals: Signals) -> Signals:
         return {m: encoder(signals[m]) for m, encoder in self.encoders.items()}

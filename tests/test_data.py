@@ -46,7 +46,10 @@ class TestColumns:
     @pytest.mark.parametrize("wanted", [[0, 1, 2, 3, 4, 5], [4, 4, 0], [5, 2], [3]], ids=str)
     def test_streamed_is_stored(self, rows, wanted):
         index = torch.tensor(wanted)
-        streamed, stored = Streamed(rows, ragged).batch(index), Stored(ragged(rows)).batch(index)
+        streamed, stored = (
+            Streamed(lambda wanted: ragged([rows[i] for i in wanted])).batch(index),
+            Stored(ragged(rows)).batch(index),
+        )
         assert torch.equal(streamed.mask, stored.mask)
         assert torch.equal(streamed.data, stored.data)
 
@@ -61,7 +64,7 @@ class TestColumns:
         assert torch.equal(data, torch.zeros(3, 1, 3))
 
     def test_batches_hold_signals_targets_and_rows(self, rows):
-        columns = {"text": Stored(ragged(rows)), "audio": Streamed(rows, ragged)}
+        columns = {"text": Stored(ragged(rows)), "audio": Streamed(lambda wanted: ragged([rows[i] for i in wanted]))}
         batch = Batches(columns, {"kind": torch.tensor([0, 1, 2, 3, 4, 5])})[[3, 2]]
         assert batch.rows.tolist() == batch.targets["kind"].tolist() == [3, 2]
         for signal in batch.signals.values():

@@ -21,4 +21,6 @@ class Plain(Balancer):
         def weight(name: str) -> float:
             return self.weights.get(name, self.weights.get(name.split("/")[0], 1.0))
 
+        if unknown := [w for w in self.weights if w not in losses and w not in {n.split("/")[0] for n in losses}]:
+            raise ValueError(f"weights: there is no loss {unknown}; there are {list(losses)}")
         return torch.stack([weight(name) * loss for name, loss in losses.items()]).sum()

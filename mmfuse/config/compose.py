@@ -5,7 +5,6 @@ for keys may also come from files. Encoders are chosen here and not by Hydra's g
 on the kinds of the data set's modalities.
 """
 
-import shutil
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 from mmfuse.config import schema, select
 from mmfuse.config.arguments import WORD, Argument, parse
 from mmfuse.config.catalog import Catalog
-from mmfuse.config.fields import ENTRIES, within
+from mmfuse.config.fields import ENTRIES, parsed, within
 from mmfuse.config.precheck import OTHERS, located, precheck
 from mmfuse.config.target import check_allowed
 from mmfuse.errors import ConfigError
@@ -34,6 +33,9 @@ def compose(
         precheck(arguments, catalog, schema.defaults(catalog) | chosen, encoders)
     values = [a for a in arguments if a not in groups.values() and a not in encoders.values()]
     config, choices = by_hydra(list(groups.values()), values, catalog, experiment)
+    for group in schema.defaults(catalog):
+        if not isinstance(config.get(group), dict) or group not in choices:
+            raise ConfigError(f"an experiment needs a {group}\n  such as {group}={schema.defaults(catalog)[group]}")
     targets = own_targets(config, choices, catalog)
     known = schema.build(catalog, choices, targets)
     drop_leftovers(config, targets, known, {a.key for a in arguments})
@@ -61,6 +63,7 @@ def by_hydra(
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     overrides = [f"{a.sign}{a.key}={a.value}" for a in groups]
     for a in values:
@@ -80,11 +83,33 @@ def by_hydra(
             OmegaConf.set_struct(composed, False)
             del composed["hydra"]
             config = OmegaConf.to_container(composed, resolve=True)
-        except (HydraException, OmegaConfBaseException) as error:
-            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-            raise ConfigError("\n  ".join(lines[:4])) from error
+        except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
+            raise hydras(error, [*groups, *values]) from error
     assert isinstance(config, dict)
     return {str(k): v for k, v in config.items()}, choices
+
+
+def hydras(error: Exception, arguments: Sequence[Argument]) -> ConfigError:
+    """Hydra's complaint, with the argument that it is about where it quotes one."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and "hydra.cc" not in line]
+    about = next((a for a in arguments if not readable(a)), None)
+    if about is None:
+        return ConfigError("\n  ".join(lines[:5]))
+    return ConfigError(
+        f"'{about.key}={about.value}' cannot be read{about.place}\n  do its brackets and quotes match? such as"
+        f" '{about.key}=[a,b]'\n  {lines[0]}"
+    )
+
+
+def readable(argument: Argument) -> bool:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        OverridesParser.create().parse_override(f"{argument.key}={argument.value}")
+    except HydraException:
+        return False
+    return True
 
 
 def experiment_name(experiment: str, catalog: Catalog, beside: Path) -> str:
@@ -96,7 +121,10 @@ def experiment_name(experiment: str, catalog: Catalog, beside: Path) -> str:
     if not file.is_file():
         raise ConfigError(f"-e {experiment}: there is no such file")
     (beside / "experiment").mkdir()
-    shutil.copy(file, beside / "experiment" / f"{file.stem}.yaml")
+    text = parsed(file)[0]
+    if "@package" not in text.partition("\n")[0]:  # an experiment sets keys of the root, whether it says so or not
+        text = f"# @package _global_\n{text}"
+    (beside / "experiment" / f"{file.stem}.yaml").write_text(text, encoding="utf-8")
     return file.stem
 
 
@@ -145,3 +173,15 @@ def check_tree(config: Config, known: schema.Schema, arguments: Sequence[Argumen
         return value
 
     config.update(visit(config, ""))
+    for key in known.root:
+        if not there(config, key):
+            raise ConfigError(f"{key} was deleted, but an experiment needs it\n  {schema.meaning(known, key)}")
+
+
+def there(config: Config, key: str) -> bool:
+    inside: Any = config
+    for name in key.split("."):
+        if not isinstance(inside, dict) or name not in inside:
+            return False
+        inside = inside[name]
+    return True

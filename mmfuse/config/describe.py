@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mmfuse.config import target as targets
 from mmfuse.config.catalog import KINDS, Catalog
-from mmfuse.config.fields import Field, of_file, of_part
+from mmfuse.config.fields import Field, of_file, of_part, parsed
 from mmfuse.config.schema import shown
 from mmfuse.config.types import ANYTHING
 from mmfuse.errors import ConfigError, closest, offer
@@ -40,7 +40,7 @@ def summary(catalog: Catalog, option: str) -> str:
 def about(file: Path) -> str:
     """The comment that opens a yaml file, or else the docstring of what it names."""
     comments = []
-    for line in file.read_text(encoding="utf-8").splitlines():
+    for line in parsed(file)[0].splitlines():
         if not line.startswith("#"):
             break
         comments.append(line.removeprefix("#").strip())
@@ -62,7 +62,8 @@ def card(catalog: Catalog, name: str) -> str:
     fields = of_file(file, "" if group == "strategy" else prefix, option.rpartition("/")[0], catalog)
     fields = of_part(of_part(fields, prefix, group), f"{prefix}.prepare", "prepare")
     target = fields.get(f"{prefix}._target_")
-    source = targets.source(str(target.default).rpartition(".")[0]) if target else None
+    ours = target is not None and targets.read(str(target.default)) is not None
+    source = targets.source(str(target.default).rpartition(".")[0]) if target and ours else None
     module = targets.read(str(target.default)) if target else None
     described = [about(file)] + ([module.module_doc] if module and module.module_doc != about(file) else [])
     lines = [option, "", "\n\n".join(described), ""]
@@ -81,7 +82,9 @@ def card(catalog: Catalog, name: str) -> str:
 
 def line(key: str, field: Field, width: int) -> str:
     kind = "" if field.type == ANYTHING else str(field.type)
-    return f"  {key + '=' + shown(field.default):<{width}}  {kind:<12}  {field.comment}".rstrip()
+    default = "..." if field.default == "???" else shown(field.default)
+    comment = f"required; {field.comment}" if field.default == "???" else field.comment
+    return f"  {key + '=' + default:<{width}}  {kind:<12}  {comment}".rstrip()
 
 
 def use(option: str) -> str:

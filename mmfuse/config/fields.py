@@ -8,6 +8,7 @@ import yaml
 from mmfuse.config import target as targets
 from mmfuse.config.catalog import Catalog
 from mmfuse.config.types import ANYTHING, Type, of_annotation, of_comment, of_default
+from mmfuse.errors import ConfigError
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's where it was built in: the other is 10 times slower
 
@@ -41,17 +42,28 @@ Fields = dict[str, Field]  # by dotted key
 
 def of_file(file: Path, prefix: str = "", group: str = "", catalog: Catalog | None = None) -> Fields:
     """The keys of a yaml file, those of the files of its group that its defaults name included."""
-    text = file.read_text(encoding="utf-8")
-    root = yaml.compose(text, Loader=Loader)
+    text, root, values = parsed(file)
     fields: Fields = {}
-    if not isinstance(root, yaml.MappingNode):
+    if root is None:
         return fields
-    values = yaml.load(text, Loader=Loader)
     for name in values.get("defaults", []):
         if isinstance(name, str) and catalog is not None and not name.startswith(("_", "/")):
             fields |= of_file(catalog.find(group, name), prefix, group, catalog)
     collect(root, text.splitlines(), values, prefix, fields)
     return {key: field for key, field in fields.items() if key.removeprefix(prefix).lstrip(".") != "defaults"}
+
+
+def parsed(file: Path) -> tuple[str, yaml.MappingNode | None, dict[str, Any]]:
+    """A yaml file's text, its nodes, which know their lines, and its values."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        root = yaml.compose(text, Loader=Loader)
+        values = yaml.load(text, Loader=Loader)
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise ConfigError(f"{file}{line}: not a readable yaml file: {getattr(error, 'problem', error)}") from error
+    return (text, root, values) if isinstance(root, yaml.MappingNode) else (text, None, {})
 
 
 def collect(node: yaml.MappingNode, lines: list[str], values: dict[str, Any], prefix: str, fields: Fields) -> None:
@@ -91,7 +103,8 @@ def of_part(fields: Fields, prefix: str, group: str, own_target: str | None = No
             typed |= known
         else:
             field = known.get(key, Field(None, ANYTHING, ""))
-            typed[key] = Field(field.default, kind if kind != ANYTHING else field.type, field.comment)
+            bounded = kind._replace(bounds=field.type.bounds)
+            typed[key] = Field(field.default, bounded if kind != ANYTHING else field.type, field.comment)
     return typed
 
 

@@ -26,6 +26,12 @@ def precheck(
             name = chosen.value if chosen else None
             known = located(schema.with_encoder, chosen, known, catalog, modality, about["kind"], name)
     for argument in arguments:
+        if argument.sign != "~" and not argument.value:
+            raise ConfigError(
+                f"'{argument.key}=' names no value{argument.place}\n  to say none at all: {argument.key}=null"
+            )
+        if argument.value == "null" and argument.key in choices:
+            raise ConfigError(f"an experiment needs a {argument.key}{argument.place}\n  see: mmfuse list")
         if argument.sign == "~" or "@" in argument.key or "/" in argument.key or argument.key in choices:
             continue
         if within(argument.key, "encoder"):

@@ -19,8 +19,12 @@ def defaults(catalog: Catalog) -> dict[str, str]:
     return {group: name for entry in listed if isinstance(entry, dict) for group, name in entry.items()}
 
 
+TO_COME = ("baselines", "imbalance", "objectives", "logger", "cache", "sweep", "launcher")
+
+
 class Schema(NamedTuple):
     fields: Fields
+    root: tuple[str, ...]  # the keys of train.yaml itself, none of which can be done without
     options: Mapping[str, str]  # by prefix, such as "fusion" or "encoder.text": what was chosen, "fusion/gated"
 
 
@@ -28,6 +32,7 @@ def build(catalog: Catalog, choices: Mapping[str, str], own_targets: Mapping[str
     """`own_targets` by prefix, such as {"fusion": "mypackage.Mine"}."""
     fields = of_file(catalog.files["train"][0])
     del fields["encoder"]  # whose keys depend on the modalities: `with_encoder`
+    root = tuple(fields)
     for group, name in choices.items():
         if group == "strategy":
             fields |= of_file(catalog.find(group, name), "", group, catalog)  # its keys are of the root
@@ -35,7 +40,7 @@ def build(catalog: Catalog, choices: Mapping[str, str], own_targets: Mapping[str
             part = of_file(catalog.find(group, name), group, group, catalog)
             part = {key: merged(field, fields.get(key)) for key, field in part.items()}
             fields |= of_part(part, group, group, own_targets.get(group))
-    return Schema(fields, {group: f"{group}/{name}" for group, name in choices.items()})
+    return Schema(fields, root, {group: f"{group}/{name}" for group, name in choices.items()})
 
 
 def merged(field: Field, general: Field | None) -> Field:
@@ -51,7 +56,7 @@ def with_encoder(
     """The schema with the keys of one modality's encoder."""
     prefix, file = f"encoder.{modality}", encoder_file(catalog, modality, kind, name)
     part = of_part(of_part(of_file(file, prefix), prefix, "encoder", own_target), f"{prefix}.prepare", "prepare")
-    return Schema(schema.fields | part, {**schema.options, prefix: f"encoder/{kind}/{file.stem}"})
+    return Schema(schema.fields | part, schema.root, {**schema.options, prefix: f"encoder/{kind}/{file.stem}"})
 
 
 def encoder_file(catalog: Catalog, modality: str, kind: str, name: str | None = None) -> Path:
@@ -125,13 +130,15 @@ def check_entry(entries: str, accepted: Mapping[str, Type], key: str, value: Any
 
 def unknown(schema: Schema, key: str) -> str:
     fields = schema.fields
+    if key.split(".")[0] in TO_COME:
+        return f"'{key}' is not built yet\n  see: CHANGELOG.md, and mmfuse list for what there is"
     section = next((p for p in parents(key)[1:] if any(within(k, p) for k in fields)), "")
     names = [k for k in fields if within(k, section) and not k.rpartition(".")[2].startswith("_")] if section else []
     tops = sorted({k.split(".")[0] for k in fields})
     guess = closest(key, names or (fields if "." in key else tops)) or closest(key, fields)
     if not guess:  # the right name in the wrong place: lr for optimizer.lr
         places = {k.rpartition(".")[2]: k for k in reversed(list(fields))}
-        last = get_close_matches(key.rpartition(".")[2], places, n=1, cutoff=0.8)
+        last = get_close_matches(key.rpartition(".")[2], places, n=1, cutoff=0.7)
         guess = f"did you mean '{places[last[0]]}'?" if last else ""
     option = schema.options.get(section)
     direct = [k for k in names if "." not in k.removeprefix(section + ".")]
@@ -146,7 +153,7 @@ def unknown(schema: Schema, key: str) -> str:
 
 
 def described(field: Field, key: str, section: str) -> str:
-    kind = f"{field.type} = " if field.type != ANYTHING else ""
+    kind = f"{field.type._replace(bounds=())} = " if field.type != ANYTHING else ""
     return f"{key.removeprefix(section + '.')} ({kind}{shown(field.default)})"
 
 

@@ -32,6 +32,9 @@ def subsets(config: Config, encoders: Collection[str]) -> None:
     config["seeds"] = config["seeds"] if config["seeds"] is not None else [config["seed"]]
     if not config["seeds"]:
         raise ConfigError("seeds=[]: at least one is needed, such as seeds=[0,1,2]")
+    numbers = [seed for seed in (config["seed"], *config["seeds"]) if isinstance(seed, int)]  # others: check_tree
+    if not all(0 <= seed < 2**32 for seed in numbers):
+        raise ConfigError(f"seeds={config['seeds']}: a seed is a number from 0 up to 4294967295")
     if len(set(config["seeds"])) < len(config["seeds"]):
         raise ConfigError(f"seeds={config['seeds']}: the same seed twice is the same run twice")
 
@@ -69,7 +72,7 @@ def encoders(config: Config, typed: Mapping[str, Argument], catalog: Catalog) ->
         file = located(schema.encoder_file, typed.get(modality), catalog, modality, kind, name)
         base: Any = OmegaConf.to_container(OmegaConf.load(file))
         if own.get("_target_", base["_target_"]) != base["_target_"]:  # somebody's own encoder
-            nothing = schema.Schema({}, {})
+            nothing = schema.Schema({}, (), {})
             keys = schema.with_encoder(nothing, catalog, modality, kind, name, own["_target_"]).fields
             base = {k: v for k, v in base.items() if f"encoder.{modality}.{k}" in keys or k == "prepare"}
         chosen[modality] = OmegaConf.to_container(OmegaConf.merge(base, own))

@@ -1,6 +1,7 @@
 """What a key accepts: read off its target's annotation, its yaml comment, or its default. Nothing is imported."""
 
 import ast
+import operator
 import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -22,8 +23,17 @@ class Type(NamedTuple):
     names: tuple[str, ...]  # of WORDS; empty: anything
     choices: tuple[Any, ...] = ()
     item: "Type | None" = None  # of a list's elements
+    bounds: tuple[tuple[str, float], ...] = ()  # of a number, such as (">=", 1)
 
     def accepts(self, value: Any) -> bool:
+        return self.fits(value) and self.within_bounds(value)
+
+    def within_bounds(self, value: Any) -> bool:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return True
+        return all(COMPARE[sign](value, bound) for sign, bound in self.bounds)
+
+    def fits(self, value: Any) -> bool:
         if not self.names and not self.choices:
             return True
         if value in self.choices and type(value) in map(type, self.choices):
@@ -44,9 +54,12 @@ class Type(NamedTuple):
     def __str__(self) -> str:
         item = f"[{self.item}]" if self.item and self.item != ANYTHING else ""
         names = (n + item if n == "list" else n for n in self.names if n != "null")
-        return " | ".join([*map(str, self.choices), *names]) or "anything"
+        bounds = "".join(f" {sign} {bound:g}" for sign, bound in self.bounds)
+        return (" | ".join([*map(str, self.choices), *names]) or "anything") + bounds
 
 
+COMPARE = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
+BOUND = r"(>=|<=|>|<)\s*(-?[\d.]+)"
 ANYTHING = Type(())
 
 
@@ -64,7 +77,7 @@ def of_default(value: Any) -> Type:
 
 
 def of_comment(comment: str, default: Any) -> Type | None:
-    """A comment may open with a type, `# int | str: ...`, or with the choices there are, `# strict | mask: ...`.
+    """A comment may open with a type, `# int | str: ...`, with bounds, `# int >= 1: ...`, or the choices there are.
 
     >>> of_comment("strict | mask: what to do", "strict").choices
     ('strict', 'mask')
@@ -72,18 +85,22 @@ def of_comment(comment: str, default: Any) -> Type | None:
     False
     >>> of_comment("list[int]: one each", None).accepts([1, "x"])
     False
+    >>> of_comment("float >= 0 < 1: a share", 0.5).accepts(1.0)
+    False
     >>> of_comment("of initial weights", 0) is None
     True
     """
-    words = [w.strip() for w in comment.split(":")[0].split("|")] if ":" in comment else []
-    if not words or not all(re.fullmatch(r"\w+|list\[\w+\]", w) for w in words):
+    head = comment.partition(":")[0] if ":" in comment else ""
+    bounds = tuple((sign, float(bound)) for sign, bound in re.findall(BOUND, head))
+    words = [w.strip() for w in re.sub(BOUND, "", head).split("|")]
+    if not all(re.fullmatch(r"[\w-]+|list\[\w+\]", w) for w in words):
         return None
     types = [of_annotation(w) for w in words if w.split("[")[0] in WORDS]
     choices = tuple(w for w in words if w.split("[")[0] not in WORDS)
     if choices and len(words) == 1:
-        return None  # an ordinary sentence with a colon
+        return None  # an ordinary word with a colon
     names = [name for t in types for name in t.names] + (["null"] if default is None else [])
-    return Type(tuple(names), choices, next((t.item for t in types if t.item), None))
+    return Type(tuple(names), choices, next((t.item for t in types if t.item), None), bounds)
 
 
 def of_annotation(text: str) -> Type:

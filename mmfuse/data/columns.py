@@ -1,7 +1,7 @@
 """One modality of a data set, ready to be fetched batch by batch."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Int
@@ -36,11 +36,12 @@ class Stored:
 class Streamed:
     """Prepared anew whenever it is fetched, by the loader's workers: for media that memory does not hold."""
 
-    def __init__(self, raw: Sequence[Any], prepare: Callable[[Sequence[Any]], Ragged]):
-        self.raw, self.prepare = raw, prepare
+    def __init__(self, read: Callable[[Sequence[int]], Ragged]):
+        """`read` prepares the rows of these numbers."""
+        self.read = read
 
     def batch(self, rows: Int[Tensor, " B"]) -> Signal:
-        return Stored(self.prepare([self.raw[row] for row in rows.tolist()])).batch(torch.arange(len(rows)))
+        return Stored(self.read(rows.tolist())).batch(torch.arange(len(rows)))
 
 
 def zeroed(data: Tensor, mask: Bool[Tensor, "B T"]) -> Tensor:

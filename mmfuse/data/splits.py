@@ -24,8 +24,11 @@ def split(examples: Examples, task: str, ratios: Sequence[float], seed: int) -> 
     Where its own split has no validation rows, they are taken from its training rows in the proportion of the ratios.
     Rows of one group stay together. Rows without a label are left out.
     """
-    if len(ratios) != 3 or min(ratios) < 0 or sum(ratios) <= 0:
-        raise ConfigError(f"dataset.split.ratios={list(ratios)}: three shares are needed, for train, val and test")
+    if len(ratios) != 3 or min(ratios) < 0 or ratios[0] <= 0:
+        raise ConfigError(
+            f"dataset.split.ratios={list(ratios)}: three shares are needed, for train, val and test"
+            "\n  such as dataset.split.ratios=[0.6,0.2,0.2]"
+        )
     rows = labelled(examples, task)
     if examples.split is None:
         rest, test = carve(examples, task, rows, ratios[2] / sum(ratios), seed)
@@ -43,7 +46,7 @@ def folds(examples: Examples, task: str, k: int, seed: int) -> Iterator[Split]:
     if k < 3:
         raise ConfigError(f"folds={k}: at least 3 are needed, one part each to train, validate and test on")
     rows = labelled(examples, task)
-    strata = by_stratum(examples.targets[task][rows])
+    strata = by_stratum(examples.targets[task][rows], at_least=k)
     several_classes(strata, examples, task, at_least=k)
     if examples.groups is None:
         divided = StratifiedKFold(k, shuffle=True, random_state=seed).split(rows, strata)
@@ -78,20 +81,28 @@ def carve(examples: Examples, task: str, rows: np.ndarray, share: float, seed: i
             raise DataError("all rows to be split are of one group, which cannot be torn apart")
         stays, taken = next(chosen.split(rows, groups=examples.groups[rows]))
     else:
-        strata = by_stratum(examples.targets[task][rows])
+        strata = by_stratum(examples.targets[task][rows], at_least=2)
         several_classes(strata, examples, task, at_least=2)
-        too_few = max(len(np.unique(strata)), 1) / len(rows)  # a part needs a row of each class
-        try:
-            stays, taken = train_test_split(
-                np.arange(len(rows)), test_size=max(share, too_few), stratify=strata, random_state=seed
-            )
-        except ValueError as error:
-            raise DataError(f"{len(rows)} rows are too few to split by dataset.split.ratios: {error}") from error
+        kinds = len(np.unique(strata))
+        if 2 * kinds > len(rows):
+            raise DataError(f"{len(rows)} rows of {kinds} classes are too few to be split: each part needs one of each")
+        n = min(max(round(share * len(rows)), kinds), len(rows) - kinds)  # a part needs a row of each class
+        stays, taken = train_test_split(np.arange(len(rows)), test_size=n, stratify=strata, random_state=seed)
     return np.sort(rows[stays]), np.sort(rows[taken])
 
 
-def by_stratum(target: np.ndarray) -> np.ndarray:
-    """(N,) classes as they are, numbers by quantile, and rows without a label as one more stratum."""
+def by_stratum(target: np.ndarray, at_least: int) -> np.ndarray:
+    """(N,) classes as they are, numbers by quantile, and rows without a label as one more stratum, if enough."""
+    strata = by_value(target)
+    unknown = strata < 0
+    if unknown.any() and unknown.sum() < at_least and not unknown.all():
+        found, counts = np.unique(strata[~unknown], return_counts=True)
+        strata = np.where(unknown, found[counts.argmax()], strata)
+    return strata
+
+
+def by_value(target: np.ndarray) -> np.ndarray:
+    """(N,) classes, or quantiles of a number; -1 without a label."""
     if target.dtype.kind != "f":
         return target
     known = ~np.isnan(target)

@@ -3,7 +3,9 @@
 An empty cell or a null is a missing modality, or a missing label. Everything else has to be what its column says.
 """
 
+import csv
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,21 +80,7 @@ class Table(Dataset):
             return [None if cell is None else str(cell) for cell in cells]
         if kind in ("image", "audio"):
             return [None if cell is None else self.media / str(cell) for cell in cells]
-        return [
-            None if cell is None else self.array(cell, about.get("column") or name, row)
-            for row, cell in enumerate(cells)
-        ]
-
-    def array(self, cell: Any, column: str, row: int) -> np.ndarray | Path:
-        """A cell of features: a list of numbers, the same as JSON, or a file."""
-        if isinstance(cell, str) and not cell.lstrip().startswith("["):
-            return self.media / cell
-        try:
-            return np.array(
-                [np.asarray(step, np.float32) for step in (json.loads(cell) if isinstance(cell, str) else cell)]
-            )
-        except (ValueError, TypeError) as error:
-            raise DataError(f"column '{column}', row {row}: not a list of numbers ({error})") from error
+        return [self.media / cell if isinstance(cell, str) and not as_list(cell) else cell for cell in cells]
 
     def aligned(self, file: Path, key: str, n: int) -> np.ndarray:
         """An array of a .npy or .npz file whose first axis is the table's rows."""
@@ -112,18 +100,28 @@ class Table(Dataset):
         cells = self.column(rows, name)
         found = pd.to_numeric(pd.Series(cells, dtype=object), errors="coerce").to_numpy(np.float32)
         for row in np.flatnonzero(np.isnan(found)):
-            if cells[row] is not None:
-                raise DataError(f"column '{name}', row {row}: '{cells[row]}' is not a number")
+            if cells[row] is not None and str(cells[row]).strip().lower() != "nan":
+                raise DataError(
+                    f"column '{name}', row {row}: '{cells[row]}' is not a number\n  to go on: empty the cell"
+                )
         return found
 
     def task(self, rows: pd.DataFrame, name: str, about: Mapping[str, Any]) -> tuple[Task, np.ndarray]:
         column = about.get("column") or name
         if about["kind"] == "regression":
-            return Regression(), self.numbers(rows, column)
+            target = self.numbers(rows, column)
+            if len(bad := np.flatnonzero(np.isinf(target))):
+                raise DataError(
+                    f"column '{column}', row {bad[0]}: {target[bad[0]]} cannot be learned\n  empty the cell"
+                )
+            return Regression(), target
         cells = [None if cell is None else class_name(cell) for cell in self.column(rows, column)]
         classes = [class_name(c) for c in about.get("classes") or []] or ordered({c for c in cells if c is not None})
         if len(classes) < 2:
-            raise DataError(f"column '{column}': a classification needs two classes or more, but it has {classes}")
+            raise DataError(
+                f"column '{column}': a classification needs two classes or more, but it has {classes}"
+                f"\n  to go on: another column, dataset.tasks.{name}.column=NAME, or kind: regression"
+            )
         number = {c: k for k, c in enumerate(classes)}
         for row, cell in enumerate(cells):
             if cell is not None and cell not in number:
@@ -148,16 +146,56 @@ def read_table(file: Path) -> pd.DataFrame:
         if suffix == ".parquet":
             rows = pd.read_parquet(file)
         elif suffix in (".jsonl", ".json"):
-            with open(file, encoding="utf-8") as lines:
-                rows = pd.DataFrame.from_records([json.loads(line) for line in lines if line.strip()])
+            rows = pd.DataFrame.from_records(json_rows(file))
         else:
-            separator = "\t" if suffix == ".tsv" else ","
-            rows = pd.read_csv(file, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+            rows = separated(file, "\t" if suffix == ".tsv" else ",")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file.name}: not UTF-8 ({error.reason} at byte {error.start})\n  save it as UTF-8") from error
     except (ValueError, OSError) as error:  # pandas' and pyarrow's own errors are of these
         raise DataError(f"{file.name}: cannot be read as {suffix[1:]}: {error}") from error
     if not len(rows):
-        raise DataError(f"{file.name}: it has no rows")
+        raise DataError(f"{file.name}: it has no rows\n  to go on: dataset.file=TABLE, one with rows under its header")
     return rows
+
+
+def separated(file: Path, separator: str) -> pd.DataFrame:
+    """A CSV or TSV, every line of which has as many cells as the header: others would shift or lose cells unseen."""
+    with open(file, encoding="utf-8-sig", newline="") as lines:
+        header = next(csv.reader(lines, delimiter=separator), [])
+    if twice := [name for k, name in enumerate(header) if name in header[:k]]:
+        raise DataError(f"{file.name}: two columns are called '{twice[0]}'\n  to go on: give each a name of its own")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            rows = pd.read_csv(
+                file, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False
+            )
+        except pd.errors.ParserWarning:
+            raise DataError(
+                f"{file.name}: its rows have more cells than its header\n  quote cells with commas"
+            ) from None
+    for row in np.flatnonzero(rows.isna().to_numpy().any(axis=1)):
+        raise DataError(f"{file.name}: row {row} has fewer cells than the header ({len(header)})\n  mend that line")
+    return rows
+
+
+def json_rows(file: Path) -> list[dict[str, Any]]:
+    """An object a line, or one list of objects."""
+    text = file.read_text(encoding="utf-8-sig")
+    rows = json.loads(text) if text.lstrip().startswith("[{") else []
+    for number, line in enumerate(() if rows else text.splitlines(), start=1):
+        try:
+            row = json.loads(line) if line.strip() else {}
+        except ValueError as error:
+            raise DataError(f"{file.name}, line {number}: not JSON ({error})") from error
+        if not isinstance(row, dict):
+            raise DataError(f'{file.name}, line {number}: an object is needed, such as {{"text": "good", "label": 1}}')
+        rows += [row] if row else []
+    return rows
+
+
+def as_list(cell: str) -> bool:
+    return cell.lstrip().startswith("[")
 
 
 def empty(cell: Any) -> bool:

@@ -13,14 +13,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from mmfuse.types import Fusion, Signal, Signals
+from mmfuse.types import Fusion, Parts, Signal, Signals
 
 
 class GatedFusion(Fusion):
     def __init__(self, dims: dict[str, int], dim: int = 128):
         super().__init__()
         self.dim = dim
-        self.speak = nn.ModuleDict({m: nn.Linear(d, dim, bias=False) for m, d in dims.items()})
+        self.speak = Parts({m: nn.Linear(d, dim, bias=False) for m, d in dims.items()})
         self.gate = nn.Linear(sum(dims.values()), dim * (1 if len(dims) == 2 else len(dims)), bias=False)
 
     def forward(self, signals: Signals) -> Signal:

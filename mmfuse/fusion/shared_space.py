@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from mmfuse.types import Signals
+from mmfuse.types import Parts, Signals
 
 
 class SharedSpace(nn.Module):
@@ -17,9 +17,7 @@ class SharedSpace(nn.Module):
         super().__init__()
         self.dim = max(dims.values()) if dim is None else dim
         as_they_are = dim is None and len(set(dims.values())) == 1
-        self.maps = nn.ModuleDict(
-            {m: nn.Identity() if as_they_are else nn.Linear(d, self.dim) for m, d in dims.items()}
-        )
+        self.maps = Parts({m: nn.Identity() if as_they_are else nn.Linear(d, self.dim) for m, d in dims.items()})
 
     def forward(self, signals: Signals) -> tuple[Float[Tensor, "B M D"], Bool[Tensor, "B M"]]:
         """Every modality's vector, zeros where it is absent, and whether it is present."""

@@ -11,7 +11,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from mmfuse.errors import ConfigError, TrainingError
+from mmfuse.errors import ConfigError, DataError, TrainingError
 from mmfuse.learner.checkpoints import AtomicCheckpoints
 from mmfuse.learner.learner import Learner
 from mmfuse.learner.stop import Stop
@@ -47,6 +47,8 @@ def fit(
             f"memory ran out: {str(error).splitlines()[0] if str(error) else 'no more could be had'}\n"
             "  to go on: a smaller batch_size with trainer.accumulate_grad_batches, or trainer.precision=bf16-mixed"
         ) from error
+    except DataError as error:  # from a loader's worker, with its traceback for a message
+        raise DataError(str(error).rpartition("DataError: ")[2].strip()) from error
     if not (checkpoints / "best.ckpt").exists():  # it was stopped, by max_steps or max_time, before any validation
         trainer.save_checkpoint(checkpoints / "best.ckpt")
     saved = torch.load(checkpoints / "best.ckpt", map_location="cpu", weights_only=True)

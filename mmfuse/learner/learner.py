@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mmfuse import masks
 from mmfuse.errors import TrainingError
+from mmfuse.tasks.figures import scores
 from mmfuse.types import Balancer, Batch, Losses, Model, Objective, Outputs, Phase, Predictions, Schedule, Task
 
 
@@ -81,6 +82,7 @@ class Learner(L.LightningModule):
 
     def diverged(self, losses: Losses, batch: Batch, encoded: Mapping[str, Any], batch_idx: int) -> TrainingError:
         names = [name for name, loss in losses.items() if not loss.isfinite()]
+        total = float(sum(loss.detach() for loss in losses.values()))
         suspects = {"input": batch.signals, "encoder's output": encoded}
         places = [
             f"{m} ({what})"
@@ -90,7 +92,7 @@ class Learner(L.LightningModule):
         ]
         lost = [g for g, ps in self.groups.items() if not all(bool(p.isfinite().all()) for p in ps)]
         return TrainingError(
-            f"loss {', '.join(names)} is {float(sum(loss.detach() for loss in losses.values())):g} at step {self.global_step}"
+            f"loss {', '.join(names)} is {total:g} at step {self.global_step}"
             f" (epoch {self.current_epoch}, batch {batch_idx})\n"
             f"  not finite: {', '.join(places) or 'no modality; the fused prediction'}"
             + (f"; weights of {', '.join(lost)}" if lost else "")
@@ -107,9 +109,8 @@ class Learner(L.LightningModule):
         self.figures = scores(self.tasks, predictions, targets)
         sizes = [len(next(iter(t.values()))) for _, t, _ in self.heard]
         for name in self.heard[0][2]:
-            self.figures[f"val/loss/{name}"] = float(
-                np.average([float(x[name]) for _, _, x in self.heard], weights=sizes)
-            )
+            each = [float(losses[name]) for _, _, losses in self.heard]
+            self.figures[f"val/loss/{name}"] = float(np.average(each, weights=sizes))
         self.figures["val/loss"] = sum(v for n, v in self.figures.items() if n.startswith("val/loss/"))
         self.heard.clear()
         self.log_dict(self.figures)  # once an epoch: what early stopping and checkpoints look at
@@ -128,22 +129,6 @@ class Learner(L.LightningModule):
         if not groups:
             raise ValueError("no part of the model has anything to learn")
         return self.optimizer(params=groups)
-
-
-def scores(tasks: Mapping[str, Task], predictions: Predictions, targets: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """Every task's figures as "val/<task>/<figure>", the first task's also as "val/<figure>"."""
-    found: dict[str, float] = {}
-    for number, (name, task) in enumerate(tasks.items()):
-        for figure, value in task.score(task.answer(predictions[name]), targets[name]).items():
-            if isinstance(value, float):
-                found |= {f"val/{name}/{figure}": value} | ({f"val/{figure}": value} if number == 0 else {})
-    return found
-
-
-def monitors(tasks: Mapping[str, Task], targets: Mapping[str, np.ndarray]) -> list[str]:
-    """What there will be to watch: the names of the validation figures, known before anything is trained."""
-    blank = {name: torch.zeros(len(targets[name]), task.size) for name, task in tasks.items()}
-    return [*scores(tasks, blank, targets), "val/loss", *(f"val/loss/task/{name}" for name in tasks)]
 
 
 def parameter_groups(model: Model) -> dict[str, list[nn.Parameter]]:

@@ -1,7 +1,7 @@
-"""Signals end training at the end of a step, with a checkpoint: Ctrl-C (SIGINT), SIGTERM, and Slurm's SIGUSR1."""
+"""A signal ends training at the end of a step, with a checkpoint."""
 
 import signal
-import threading
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -9,8 +9,7 @@ from typing import Any
 import pytorch_lightning as L
 
 from mmfuse.errors import Interrupted
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+from mmfuse.signals import handled_by
 
 
 class Stop(L.Callback):
@@ -19,11 +18,10 @@ class Stop(L.Callback):
     def __init__(self, checkpoint: Path):
         self.checkpoint = checkpoint
         self.received: int | None = None
-        self.before: dict[int, Any] = {}
+        self.handlers = ExitStack()
 
     def on_train_start(self, trainer: L.Trainer, learner: L.LightningModule) -> None:
-        if threading.current_thread() is threading.main_thread():  # no other may set handlers: a notebook, say
-            self.before = {number: signal.signal(number, self.receive) for number in SIGNALS}
+        self.handlers.enter_context(handled_by(self.receive))
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         if self.received is not None:
@@ -32,18 +30,14 @@ class Stop(L.Callback):
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
         if self.received is not None:
-            trainer.save_checkpoint(self.checkpoint)
+            with handled_by(signal.SIG_IGN):  # an impatient second Ctrl-C must not tear the file
+                trainer.save_checkpoint(self.checkpoint)
             raise Interrupted(self.received)
 
     def on_train_end(self, trainer: L.Trainer, learner: L.LightningModule) -> None:
-        self.restore()
+        self.handlers.close()
         if self.received is not None:  # it came after the last step
             raise Interrupted(self.received)
 
     def on_exception(self, trainer: L.Trainer, learner: L.LightningModule, exception: BaseException) -> None:
-        self.restore()
-
-    def restore(self) -> None:
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
-        self.before = {}
+        self.handlers.close()

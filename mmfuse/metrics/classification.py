@@ -15,6 +15,8 @@ AVERAGES = ("macro", "micro", "weighted")
 
 def scores(probabilities: np.ndarray, target: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
     """(N, K) probabilities and (N,) class numbers -> figures by name, "per_class" and "confusion" among them."""
+    if not len(target):
+        return unknown(classes)
     labels = np.arange(len(classes))
     predicted = probabilities.argmax(axis=1)
     found: dict[str, Any] = {"accuracy": float(sk.accuracy_score(target, predicted))}
@@ -31,6 +33,17 @@ def scores(probabilities: np.ndarray, target: np.ndarray, classes: Sequence[str]
     }
     found["confusion"] = sk.confusion_matrix(target, predicted, labels=labels).tolist()  # rows are the true classes
     return found
+
+
+def unknown(classes: Sequence[str]) -> dict[str, Any]:
+    """The figures of no rows at all."""
+    names = ("accuracy", *(f"{n}_{a}" for a in AVERAGES for n in ("precision", "recall", "f1")), "auroc")
+    per_class = {n: dict.fromkeys(classes, float("nan")) for n in ("precision", "recall", "f1")}
+    empty = {
+        "per_class": per_class | {"support": dict.fromkeys(classes, 0.0)},
+        "confusion": [[0] * len(classes)] * len(classes),
+    }
+    return dict.fromkeys(names, float("nan")) | empty
 
 
 def class_areas(probabilities: np.ndarray, target: np.ndarray) -> list[float]:
@@ -51,14 +64,15 @@ def resampled(probabilities: np.ndarray, target: np.ndarray, counts: np.ndarray)
     positives = counts @ np.eye(k)[target]  # (R, K): rows of each class
     claimed = counts @ np.eye(k)[predicted]  # (R, K): rows said to be of it
     right = counts @ (np.eye(k)[target] * (target == predicted)[:, None])  # (R, K)
-    n = positives.sum(axis=1).clip(min=1)  # (R,)
+    n = positives.sum(axis=1)  # (R,)
+    n = np.where(n > 0, n, np.nan)
     precision, recall = right / claimed.clip(min=1), right / positives.clip(min=1)
     f1 = 2 * right / (positives + claimed).clip(min=1)
     accuracy = right.sum(axis=1) / n
     found = {"accuracy": accuracy}
     for name, each in (("precision", precision), ("recall", recall), ("f1", f1)):
         found |= {
-            f"{name}_macro": each.mean(axis=1),
+            f"{name}_macro": np.where(n > 0, each.mean(axis=1), np.nan),
             f"{name}_micro": accuracy,  # every row has one class and one guess, so all three are the accuracy
             f"{name}_weighted": (each * positives).sum(axis=1) / n,
         }

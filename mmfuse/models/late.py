@@ -8,27 +8,24 @@ from collections.abc import Callable, Mapping
 
 from torch import nn
 
-from mmfuse.types import Encoder, Fusion, Model, Predictions, Signal, Signals, Task
+from mmfuse.types import Encoder, Fusion, Model, Parts, Predictions, Signal, Signals, Task
 
 
 class LateFusion(Model):
     def __init__(self, encoders: Mapping[str, Encoder], tasks: Mapping[str, Task], fusion: Callable[..., Fusion]):
         super().__init__(encoders)
         votes = {t: fusion(dims=dict.fromkeys(encoders, task.size)) for t, task in tasks.items()}
-        self.fusion = nn.ModuleDict(votes)
-        self.heads = nn.ModuleDict(
-            {
-                m: nn.ModuleDict({t: nn.Linear(e.dim, task.size) for t, task in tasks.items()})
-                for m, e in encoders.items()
-            }
+        self.fusion = Parts(votes)
+        self.heads = Parts(
+            {m: Parts({t: nn.Linear(e.dim, task.size) for t, task in tasks.items()}) for m, e in encoders.items()}
         )
-        self.verdict = nn.ModuleDict(
+        self.verdict = Parts(
             {t: nn.Identity() if votes[t].dim == k.size else nn.Linear(votes[t].dim, k.size) for t, k in tasks.items()}
         )
 
     def predict(self, encoded: Signals) -> Predictions:
         def votes(task: str) -> Signals:
-            heads = {m: self.heads.get_submodule(f"{m}.{task}") for m in encoded}
+            heads = {m: self.heads[m][task] for m in encoded}
             return {m: Signal.vector(heads[m](s.pooled()), s.present) for m, s in encoded.items()}
 
         return {t: verdict(self.fusion[t](votes(t)).pooled()) for t, verdict in self.verdict.items()}

@@ -4,6 +4,7 @@ Each feature has its mean taken off and is divided by its standard deviation, bo
 one that never varies is left undivided.
 """
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ import torch
 from mmfuse.prepare.reading import read_each
 from mmfuse.types import Preparation, Ragged
 
-Steps = Path | np.ndarray  # an array is (D,) or (T, D); a file is one array, .npy, or the only one of an .npz
+# An array is (D,) or (T, D), so is a list or its JSON; a file holds one array, .npy, or the only one of an .npz.
+Steps = Path | np.ndarray | list | str
 
 
 class Features(Preparation):
@@ -32,7 +34,9 @@ class Features(Preparation):
     def __call__(self, raw: Sequence[Steps | None]) -> Ragged:
         read = read_each(self.of_one_width, raw)
         lengths = torch.zeros(len(raw), dtype=torch.long)
-        lengths[[i for i, value in enumerate(raw) if value is not None]] = torch.tensor([len(r) for r in read])
+        lengths[[i for i, value in enumerate(raw) if value is not None]] = torch.tensor(
+            [len(r) for r in read], dtype=torch.long
+        )
         joined = np.concatenate([np.empty((0, self.size), np.float32), *read])  # (S, D)
         if self.standardise:
             joined = (joined - self.mean) / np.where(self.std > 1e-8, self.std, 1.0)
@@ -53,8 +57,9 @@ class Features(Preparation):
 
 def steps(value: Steps) -> np.ndarray:
     """(T, D) finite numbers."""
-    array = read_array(value) if isinstance(value, Path) else value
-    array = np.atleast_2d(np.asarray(array).astype(np.float32))
+    array = read_array(value) if isinstance(value, Path) else json.loads(value) if isinstance(value, str) else value
+    array = [np.asarray(step, np.float32) for step in array]  # Parquet gives arrays of arrays
+    array = np.atleast_2d(np.asarray(array, np.float32))
     if array.ndim != 2 or not array.size:
         raise ValueError(f"its shape is {array.shape}, but (features,) or (steps, features) is needed")
     if not np.isfinite(array).all():

@@ -21,7 +21,9 @@ class Pixels(Preparation):
 
         `color` None is grey where every training picture is grey. Files are decoded in `threads` threads.
         """
-        self.shape = None if size is None else (int(size[0]), int(size[1]))
+        if size is not None and (len(size) != 2 or min(size) < 1):
+            raise ValueError(f"size={list(size)}: a height and a width are needed, such as [64, 64]")
+        self.shape = None if size is None else (size[0], size[1])
         self.color, self.threads = color, threads
         self.size = 3 if color else 1  # channels
 
@@ -66,6 +68,8 @@ def pixels(picture: Picture, height: int, width: int, channels: int) -> np.ndarr
         if "A" in image.getbands() or "transparency" in image.info:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        if image.mode.startswith("I;16"):  # which convert() would clip and not scale
+            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
         image = image.convert("RGB" if channels == 3 else "L")
         if image.size != (width, height):
             image = image.resize((width, height), Image.Resampling.BICUBIC)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import librosa
 import numpy as np
 import soundfile
+import soxr  # what librosa resamples with, without the minute that its first call compiles for
 import torch
 
 from mmfuse.prepare.reading import read_each
@@ -32,7 +32,9 @@ class Waveform(Preparation):
     def __call__(self, raw: Sequence[Sound | None]) -> Ragged:
         waves = read_each(self.wave, raw, self.threads)
         lengths = torch.zeros(len(raw), dtype=torch.long)
-        lengths[[i for i, sound in enumerate(raw) if sound is not None]] = torch.tensor([len(wave) for wave in waves])
+        lengths[[i for i, sound in enumerate(raw) if sound is not None]] = torch.tensor(
+            [len(wave) for wave in waves], dtype=torch.long
+        )
         return Ragged(torch.from_numpy(np.concatenate([*waves, np.empty(0, np.float32)])), lengths)
 
     def wave(self, sound: Sound) -> np.ndarray:
@@ -46,7 +48,7 @@ class Waveform(Preparation):
         if not len(data) or not np.isfinite(data).all():
             raise ValueError("it has samples that are not numbers" if len(data) else "it has no samples")
         data = data[: int(self.max_seconds * rate)].astype(np.float32)
-        return data if rate == self.size else librosa.resample(data, orig_sr=rate, target_sr=self.size)
+        return data if rate == self.size else soxr.resample(data, rate, self.size, quality="HQ")
 
     def state(self) -> dict[str, Any]:
         return {"rate": self.size}

@@ -18,6 +18,7 @@ class Words(Preparation):
         """Words that come `min_count` times or more, the `max_words` most frequent; `max_length` words of each text."""
         self.min_count, self.max_length, self.max_words = min_count, max_length, max_words
         self.tokenizer = Tokenizer(models.WordLevel(vocab={"[PAD]": 0, "[UNK]": 1}, unk_token="[UNK]"))
+        self.tokenizer.encode_special_tokens = True  # a text that spells "[PAD]" is text
         self.size = 2
 
     def fit(self, raw: Sequence[str | None]) -> None:
@@ -46,4 +47,5 @@ class Words(Preparation):
 
     def restore(self, state: dict[str, Any]) -> None:
         self.tokenizer = Tokenizer.from_str(json.dumps(state["tokenizer"]))
+        self.tokenizer.encode_special_tokens = True  # which its state does not hold
         self.size = self.tokenizer.get_vocab_size()

@@ -18,6 +18,7 @@ def to_file(path: Path) -> Iterator[None]:
     for name in ("pytorch_lightning", "lightning", "lightning.fabric", "lightning_fabric"):
         logging.getLogger(name).handlers.clear()  # they write to the screen
         logging.getLogger(name).propagate = True
+        logging.getLogger(name).setLevel(logging.WARNING)  # below it they advertise
     logging.captureWarnings(True)
     try:
         yield

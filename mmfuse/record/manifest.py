@@ -52,7 +52,7 @@ def describe(
         "versions": {"python": platform.python_version()} | {p: v for p in PACKAGES if (v := installed(p))},
         "hardware": hardware(),
         "environment": {name: os.environ[name] for name in VARIABLES if name in os.environ},
-        "git": git(Path.cwd()),
+        "git": git(Path.cwd()) or git(Path(__file__).parent),
         "argv": sys.argv,
     }
 

@@ -26,6 +26,8 @@ class Regression(Task):
 
     def fitted(self, target: np.ndarray) -> "Regression":
         known = target[~np.isnan(target)]
+        if not len(known):
+            return self
         return Regression(float(known.mean()), float(known.std()) or 1.0)
 
     def loss(self, prediction: Tensor, target: Tensor) -> Tensor:
