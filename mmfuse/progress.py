@@ -36,7 +36,7 @@ class Lines(Listener):
         print(text, flush=True)
 
     def opened(self, name: str) -> None:
-        self.write(f"mmfuse {__version__} - run {name}")
+        self.write(f"mmfuse {__version__} - run {name:<40}")
 
     def described(self, data: str, model: str) -> None:
         self.write(f"data     {data}\nmodel    {model}")

@@ -274,7 +274,7 @@ def test_tables_that_would_be_misread_are_refused(rows, capsys, change):
         lines[0] = lines[0].replace("grade", "mood")
     Path("rows.csv").write_bytes("\n".join(lines).encode("gb18030" if change == "latin" else "utf-8"))
     assert main(["train", *TABLE, EVERY_KIND, TASKS, *SHORT]) == 3
-    said = {"extra": "more cells", "short": "row 4 has fewer cells", "twice": "called 'mood'", "latin": "not UTF-8"}
+    said = {"extra": "line 2: 11 cells", "short": "line 6: 9 cells", "twice": "called 'mood'", "latin": "not UTF-8"}
     assert said[change] in capsys.readouterr().err
     assert nothing_left()
 

@@ -49,7 +49,7 @@ def about(file: Path) -> str:
         return "\n".join(comments)
     named = of_file(file).get("_target_")
     target = targets.read(str(named.default)) if named else None
-    return target.module_doc if target else ""
+    return target.doc if target else ""
 
 
 def card(catalog: Catalog, name: str) -> str:
@@ -65,7 +65,7 @@ def card(catalog: Catalog, name: str) -> str:
     ours = target is not None and targets.read(str(target.default)) is not None
     source = targets.source(str(target.default).rpartition(".")[0]) if target and ours else None
     module = targets.read(str(target.default)) if target else None
-    described = [about(file)] + ([module.module_doc] if module and module.module_doc != about(file) else [])
+    described = [about(file)] + ([module.doc] if module and module.doc != about(file) else [])
     lines = [option, "", "\n\n".join(described), ""]
     keys = [(key, field) for key, field in fields.items() if not key.rpartition(".")[2].startswith("_")]
     if keys:

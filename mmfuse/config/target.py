@@ -22,7 +22,7 @@ ALLOWED = (  # classes by their public names: no way through a module to somethi
 
 
 class Target(NamedTuple):
-    module_doc: str
+    doc: str
     parameters: dict[str, Type]
     required: frozenset[str]
 
@@ -52,7 +52,7 @@ def read(target: str) -> Target | None:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     for node in tree.body:
         if getattr(node, "name", None) == name and isinstance(node, ast.ClassDef | ast.FunctionDef):
-            doc = ast.get_docstring(tree) or ast.get_docstring(node) or ""
+            doc = ast.get_docstring(node) or ast.get_docstring(tree) or ""
             init = node if isinstance(node, ast.FunctionDef) else constructor(node)
             if init is None:
                 return Target(doc, {}, frozenset())

@@ -5,7 +5,6 @@ An empty cell or a null is a missing modality, or a missing label. Everything el
 
 import csv
 import json
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -159,24 +158,19 @@ def read_table(file: Path) -> pd.DataFrame:
 
 
 def separated(file: Path, separator: str) -> pd.DataFrame:
-    """A CSV or TSV, every line of which has as many cells as the header: others would shift or lose cells unseen."""
-    with open(file, encoding="utf-8-sig", newline="") as lines:
-        header = next(csv.reader(lines, delimiter=separator), [])
-    if twice := [name for k, name in enumerate(header) if name in header[:k]]:
-        raise DataError(f"{file.name}: two columns are called '{twice[0]}'\n  to go on: give each a name of its own")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        try:
-            rows = pd.read_csv(
-                file, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False
-            )
-        except pd.errors.ParserWarning:
-            raise DataError(
-                f"{file.name}: its rows have more cells than its header\n  quote cells with commas"
-            ) from None
-    for row in np.flatnonzero(rows.isna().to_numpy().any(axis=1)):
-        raise DataError(f"{file.name}: row {row} has fewer cells than the header ({len(header)})\n  mend that line")
-    return rows
+    """A CSV or TSV, every line of which has as many cells as the header: pandas shifts or fills others unseen."""
+    with open(file, encoding="utf-8-sig", newline="") as text:
+        lines = csv.reader(text, delimiter=separator)
+        header = next(lines, [])
+        if twice := [name for k, name in enumerate(header) if name in header[:k]]:
+            raise DataError(f"{file.name}: two columns are called '{twice[0]}'\n  to go on: give each its own name")
+        for line in lines:
+            if line and len(line) != len(header):
+                raise DataError(
+                    f"{file.name}, line {lines.line_num}: {len(line)} cells, but the header has {len(header)}"
+                    f"\n  to go on: mend that line; a cell that holds '{separator}' stands in quotes"
+                )
+    return pd.read_csv(file, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
 
 
 def json_rows(file: Path) -> list[dict[str, Any]]:

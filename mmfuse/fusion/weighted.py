@@ -1,7 +1,8 @@
 """A weighted mean of the modalities in a shared space: sum of a_m W_m z_m, the weights of those present summing to 1.
 
 The weights are the user's (text 0.3, image 0.5, audio 0.2, say) or learned, softmax(a) with a = 0 at the start, which
-is the mean. An absent modality's weight goes to the others in proportion; a row without any is zeros.
+is the mean. An absent modality's weight goes to the others in proportion; a row without any, or with none but those of
+weight 0, is zeros.
 Parameters: sum of (d_m + 1) * dim, or none where all widths agree and `dim` is null; M more where weights are learned.
 """
 
