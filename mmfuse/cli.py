@@ -160,8 +160,8 @@ def train(typed: list[str]) -> int:
             return 0
         if config["trainer"].get("devices") not in (1, "1", "auto", [0]) or config["trainer"].get("num_nodes", 1) != 1:
             raise ConfigError("trainer.devices: more devices than one are not built yet\n  to go on: trainer.devices=1")
-        waiting = "" if options.quiet or options.json or not sys.stdout.isatty() else "loading torch and the data ..."
-        print(waiting, end="\r", flush=True)  # the run's first line takes its place
+        if sys.stdout.isatty() and not options.quiet and not options.json:
+            print("loading torch and the data ...", end="\r", flush=True)  # the run's first line takes its place
         with without_collection():
             import mmfuse.learner.fit  # noqa: F401
             from mmfuse import run  # noqa: F401

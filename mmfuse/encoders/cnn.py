@@ -14,7 +14,7 @@ from mmfuse.types import Encoder, Signal
 
 
 class CNN(Encoder):
-    def __init__(self, size: int, dim: int = 128, widths: Sequence[int] = (32, 64), groups: int = 8):
+    def __init__(self, size: int, dim: int = 128, widths: Sequence[int] = (32, 64, 128), groups: int = 8):
         """Pictures of `size` channels and any height and width, as bytes; `widths` are the blocks' before the last."""
         super().__init__()
         self.dim = dim
