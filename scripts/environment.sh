@@ -11,6 +11,7 @@ python=${PYTHON:-python3}
 }
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 installed=.venv/installed-${extra:-package}
+[ -n "$extra" ] || [ ! -e .venv/installed-dev ] || installed=.venv/installed-dev  # which is more than the package
 # --no-compile: Python compiles what is imported when it is, and transformers alone has thousands of files that are not.
 if [ ! -e "$installed" ] || [ pyproject.toml -nt "$installed" ] || [ scripts/constraints.txt -nt "$installed" ]; then
   .venv/bin/python -m pip install --no-compile --quiet --disable-pip-version-check --constraint scripts/constraints.txt --editable ".${extra:+[$extra]}"
