@@ -1,7 +1,7 @@
 """From a resolved config to a result. The only module that builds parts from config."""
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,13 +12,15 @@ from torch.utils.data import DataLoader
 
 from mmfuse.data import splits
 from mmfuse.data.batches import Batches
-from mmfuse.data.columns import Column, Stored, Streamed
+from mmfuse.data.columns import Column, Streamed
 from mmfuse.data.order import Order
+from mmfuse.data.reader import Reader, column
 from mmfuse.data.splits import Split
-from mmfuse.errors import ConfigError, DataError, offer
+from mmfuse.errors import ConfigError, offer
 from mmfuse.metrics.summary import Answers, summarise
-from mmfuse.record import fingerprint, log, manifest, predictions
+from mmfuse.record import log, manifest, predictions
 from mmfuse.record.atomic import write_json
+from mmfuse.record.facts import classes, facts
 from mmfuse.record.history import History
 from mmfuse.record.status import Status
 from mmfuse.tasks.figures import monitors
@@ -29,10 +31,7 @@ from mmfuse.types import (
     Listener,
     Model,
     Preparation,
-    Ragged,
     Task,
-    Unreadable,
-    UnreadableError,
 )
 
 if TYPE_CHECKING:
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
 
 Config = Mapping[str, Any]
 UNFIT = (ValueError, TypeError, IndexError, ZeroDivisionError, RuntimeError)  # what parts say of values they can't have
-SAMPLE = 32  # rows that are decoded to tell how much memory all would take
 
 
 class Prepared(NamedTuple):
@@ -105,70 +103,6 @@ def prepare(cfg: Config, examples: Examples, split: Split) -> Prepared:
     tasks = {name: task.fitted(examples.targets[name][split.train]) for name, task in examples.tasks.items()}
     targets = {name: torch.from_numpy(target) for name, target in examples.targets.items()}
     return Prepared(split, columns, preparations, tasks, targets, missing, unreadable)
-
-
-class Reader:
-    """Reads the raw values of one modality; takes those that cannot be read for missing, and keeps account of them."""
-
-    def __init__(self, modality: str, examples: Examples, mask: bool):
-        self.modality, self.examples, self.mask = modality, examples, mask
-        self.raw = list(examples.raw[modality])
-        self.failures: dict[int, Unreadable] = {}  # by row
-
-    def read(self, do: Callable[[Sequence[Any]], Any], rows: Sequence[int]) -> Any:
-        """`do` with the raw values of these rows, without those that it cannot read."""
-        try:
-            return do([self.raw[row] for row in rows])
-        except UnreadableError as error:
-            for failure in error.failures:
-                row = int(rows[failure.row])
-                self.failures[row] = failure._replace(row=row)
-                self.raw[row] = None
-            return do([self.raw[row] for row in rows])
-
-    def stream(self, preparation: Preparation, rows: Sequence[int]) -> Ragged:
-        """What a batch is made of, long after training began."""
-        taken = self.read(preparation, rows)
-        self.check()
-        return taken
-
-    def check(self) -> None:
-        """Refuses what could not be read, unless it may count as missing; refuses if nothing is left."""
-        if self.failures and not self.mask:
-            first, have = self.failures[min(self.failures)], sum(value is not None for value in self.raw)
-            path = isinstance(self.examples.raw[self.modality][first.row], Path)
-            raise DataError(
-                f"{len(self.failures)} of {have + len(self.failures)} values in column"
-                f" '{self.examples.columns[self.modality]}' (modality '{self.modality}') cannot be read;"
-                f" the first: {first.value} (row {first.row}): {first.reason}\n"
-                f"  to go on: dataset.missing.policy=mask{', or dataset.media_root=DIR if they lie elsewhere' * path}"
-            )
-
-    def check_some(self, rows: Sequence[int]) -> None:
-        if all(self.raw[row] is None for row in rows):
-            raise DataError(
-                f"no training row has the modality '{self.modality}' in a form that can be read"
-                "\n  to go on: modalities=[...] without it, or look at its column and dataset.media_root"
-            )
-
-
-def column(reader: Reader, preparation: Preparation, memory_gb: float) -> Column:
-    """All rows as tensors; those that lie in files stay there if they would take too much memory."""
-    rows = range(len(reader.raw))
-    files = [row for row in rows if isinstance(reader.raw[row], Path)]
-    if files:
-        sample = files[:: max(1, len(files) // SAMPLE)]
-        taken: Ragged = reader.read(preparation, sample)
-        if taken.data.nbytes / len(sample) * len(files) > memory_gb * 2**30:
-            reader.read(exist, files)  # that much can be told before training
-            return Streamed(partial(reader.stream, preparation))
-    return Stored(reader.read(preparation, rows))
-
-
-def exist(files: Sequence[Path | None]) -> None:
-    lost = [Unreadable(row, str(f), "not found") for row, f in enumerate(files) if f is not None and not f.exists()]
-    if lost:
-        raise UnreadableError(lost)
 
 
 def build(cfg: Config, prepared: Prepared, seed: int) -> Model:
@@ -285,7 +219,8 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
     listener.opened(folder.name)
     listener.described(*describe(cfg, divided, prepared, len(examples), first.model))
     parameters = sum(p.numel() for p in first.model.parameters())
-    about = manifest.describe(cfg["choices"], facts(examples, divided, prepared), cfg["seeds"], cfg["folds"])
+    data = facts(examples, [split for _, split in divided], prepared.missing, prepared.unreadable)
+    about = manifest.describe(cfg["choices"], data, cfg["seeds"], cfg["folds"])
     write_json(folder / "manifest.json", about | {"parameters": parameters})
     status.say("running")
     said: dict[str, list[Answers]] = {"test": [], "val": []}
@@ -355,27 +290,6 @@ class Recording(Listener):
     def epoch(self, figures: Mapping[str, float | int]) -> None:
         self.history.add(dict(figures))
         self.listener.epoch(figures)
-
-
-def classes(tasks: Mapping[str, Task]) -> dict[str, list[str] | None]:
-    """By task: the names of its classes, None where it has none."""
-    return {name: list(task.classes) if hasattr(task, "classes") else None for name, task in tasks.items()}
-
-
-def facts(examples: Examples, divided: Sequence[tuple[int | None, Split]], prepared: Prepared) -> dict[str, Any]:
-    """What the manifest says of the data."""
-    return {
-        "rows": len(examples),
-        "fingerprint": fingerprint.of_rows(examples.raw, examples.targets, examples.ids),
-        "splits": [split_facts(split) for _, split in divided],
-        "missing": prepared.missing,
-        "unreadable": {m: rows for m, rows in prepared.unreadable.items() if rows},
-        "classes": classes(examples.tasks),
-    }
-
-
-def split_facts(split: Split) -> dict[str, Any]:
-    return {name: len(rows) for name, rows in split._asdict().items()} | {"ids": fingerprint.of_numbers(*split)}
 
 
 def describe(
