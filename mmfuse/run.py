@@ -221,7 +221,8 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
     parameters = sum(p.numel() for p in first.model.parameters())
     data = facts(examples, [split for _, split in divided], prepared.missing, prepared.unreadable)
     about = manifest.describe(cfg["choices"], data, cfg["seeds"], cfg["folds"])
-    write_json(folder / "manifest.json", about | {"parameters": parameters})
+    about |= {"parameters": parameters}
+    write_json(folder / "manifest.json", about)
     status.say("running")
     said: dict[str, list[Answers]] = {"test": [], "val": []}
     for fold, split in divided:
@@ -237,6 +238,7 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
         for name, runs in said.items()
     }
     write_json(folder / "metrics.json", metrics)
+    write_json(folder / "manifest.json", about | {"finished": manifest.now()})
     listener.scored(metrics, {name: task.headline for name, task in tasks.items()})
     status.say("done", exit_code=0)
     return metrics

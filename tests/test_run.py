@@ -109,6 +109,7 @@ def test_the_record_of_a_run_is_whole_and_true():
     assert manifest["data"]["rows"] == 1797
     assert sum(manifest["data"]["splits"][0][part] for part in ("train", "val", "test")) == 1797
     assert manifest["versions"]["torch"] == torch.__version__
+    assert manifest["created"] <= manifest["finished"]
     with open(folder / "seed-0" / "history.csv") as file:
         (epoch,) = csv.DictReader(file)
     assert {"epoch", "step", "train/loss", "val/loss", "val/accuracy", "val/f1_macro", "seconds"} <= set(epoch)

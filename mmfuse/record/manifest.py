@@ -21,6 +21,7 @@ PACKAGES = (
     "tokenizers",
     "librosa",
     "soundfile",
+    "soxr",
     "pillow",
     "numpy",
     "scipy",
@@ -44,7 +45,7 @@ def describe(
     choices: Mapping[str, str], data: Mapping[str, Any], seeds: list[int], folds: int | None
 ) -> dict[str, Any]:
     return {
-        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "created": now(),
         "choices": dict(choices),
         "seeds": seeds,
         "folds": folds,
@@ -55,6 +56,14 @@ def describe(
         "git": git(Path.cwd()) or git(Path(__file__).parent),
         "argv": sys.argv,
     }
+
+
+def now() -> str:
+    """
+    >>> len(now())  # such as 2026-11-20T16:04:12+0000
+    24
+    """
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
 
 
 def installed(package: str) -> str | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from mmfuse.record.atomic import write_json
+from mmfuse.record.manifest import now
 
 State = Literal["created", "running", "preempted", "done", "failed"]
 
@@ -20,7 +21,7 @@ class Status:
 
     def say(self, state: State, exit_code: int | None = None, error: str | None = None) -> None:
         self.state, self.beaten = state, time.time()
-        about = {"state": state, "heartbeat": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "exit_code": exit_code}
+        about = {"state": state, "heartbeat": now(), "exit_code": exit_code}
         where = {"host": socket.gethostname(), "pid": os.getpid()}
         write_json(self.path, about | where | ({"error": error} if error else {}))
 
