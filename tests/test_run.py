@@ -141,7 +141,7 @@ def test_no_modality_suffices_and_together_they_nearly_do():
 
 
 def test_folds_test_every_row_once():
-    assert main(["train", "folds=3", *SHORT]) == 0
+    assert main(["train", "folds=3", "modalities=[text]", *SHORT]) == 0
     tested = [pd.read_parquet(only_run() / f"seed-0-fold-{k}" / "predictions.parquet")["row"] for k in range(3)]
     assert sorted(pd.concat(tested)) == list(range(1797))
     assert len(read(only_run(), "metrics.json")["test"]["digit"]["f1_macro"]["values"]) == 3
@@ -331,7 +331,7 @@ def test_check_trains_nothing_and_leaves_nothing(capsys):
 
 
 def test_json_lines_are_all_that_is_on_stdout(capsys):
-    assert main(["train", *SHORT[:-1], "--json"]) == 0
+    assert main(["train", "modalities=[text]", *SHORT[:-1], "--json"]) == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [e["event"] for e in events] == ["run", "described", "replicate", "epoch", "metrics", "saved"]
 
