@@ -9,7 +9,7 @@ import math
 
 import torch
 from torch import Tensor, nn
-from transformers.audio_utils import mel_filter_bank  # librosa's own, without its second of imports
+from transformers.audio_utils import mel_filter_bank  # equal to librosa's, without its second of imports
 
 from mmfuse.types import Signal
 
