@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from mmfuse.errors import ConfigError
 
 WORD = re.compile(r"[\w.-]+(/[\w.-]+)*")
+WORDS = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s,:\[\]{}()='"]+""")
 SWEEP = re.compile(r"(choice|range|interval|glob|shuffle|sort)\s*\(")
 
 
@@ -51,6 +52,15 @@ def parse(typed: Sequence[str]) -> list[Argument]:
             )
         found.append(argument)
     return found
+
+
+def quoted(value: str) -> str:
+    """With quotes about words that Hydra's grammar has no letters for: column names are in any language.
+
+    >>> print(quoted("{a: {column: 图片}, b: '标签'}"))
+    {a: {column: "图片"}, b: '标签'}
+    """
+    return WORDS.sub(lambda m: m[0] if m[0].isascii() or m[0][0] in "'\"" else f'"{m[0]}"', value)
 
 
 def sweeps(value: str) -> bool:

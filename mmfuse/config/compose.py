@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mmfuse.config import schema, select
-from mmfuse.config.arguments import WORD, Argument, parse
+from mmfuse.config.arguments import WORD, Argument, parse, quoted
 from mmfuse.config.catalog import Catalog
 from mmfuse.config.fields import ENTRIES, parsed, within
 from mmfuse.config.precheck import OTHERS, located, precheck
@@ -68,7 +68,7 @@ def by_hydra(
     overrides = [f"{a.sign}{a.key}={a.value}" for a in groups]
     for a in values:
         sign = a.sign if "@" in a.key or "/" in a.key or a.sign == "~" else "++"
-        overrides.append(f"{sign}{a.key}={a.value}" if a.value or sign != "~" else f"~{a.key}")
+        overrides.append(f"{sign}{a.key}={quoted(a.value)}" if a.value or sign != "~" else f"~{a.key}")
     with tempfile.TemporaryDirectory() as beside:
         own = [*catalog.own]
         if experiment is not None:

@@ -1,13 +1,22 @@
-"""A column that lies on disk: a value is read when it is asked for."""
+"""A column that lies on disk: values are read when they are asked for."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, overload
 
+import numpy as np
+
+CHUNK = 512  # rows that are read at a time where one goes through all of them
+
 
 class Lazy(Sequence[Any]):
-    def __init__(self, read: Callable[[int], Any], rows: Sequence[int], fingerprint: str):
-        """`read` gives the value of one of `rows`; the fingerprint stands for the contents of them all."""
-        self.read, self.rows, self.fingerprint = read, rows, fingerprint
+    def __init__(
+        self, read: Callable[[Sequence[int]], list[Any]], rows: Sequence[int], fingerprint: str, missing: np.ndarray
+    ):
+        """`read` gives the values of some of `rows`; the fingerprint stands for the contents of them all.
+
+        `missing` tells of each row, (N,), whether it has no value; `read` gives None there.
+        """
+        self.read, self.rows, self.fingerprint, self.missing = read, rows, fingerprint, missing
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -17,11 +26,12 @@ class Lazy(Sequence[Any]):
     @overload
     def __getitem__(self, row: slice) -> list[Any]: ...
     def __getitem__(self, row: int | slice) -> Any:
-        return [self.read(r) for r in self.rows[row]] if isinstance(row, slice) else self.read(self.rows[row])
+        return self.read(self.rows[row]) if isinstance(row, slice) else self.read([self.rows[row]])[0]
 
     def __iter__(self) -> Iterator[Any]:
-        return map(self.read, self.rows)
+        for start in range(0, len(self), CHUNK):
+            yield from self[start : start + CHUNK]
 
     def of(self, rows: Sequence[int]) -> "Lazy":
         """Some of its rows, still on disk."""
-        return Lazy(self.read, [self.rows[row] for row in rows], self.fingerprint)
+        return Lazy(self.read, [self.rows[row] for row in rows], self.fingerprint, self.missing[list(rows)])

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from mmfuse.data.columns import Column, Stored, Streamed
-from mmfuse.data.lazy import Lazy
+from mmfuse.data.lazy import CHUNK, Lazy
 from mmfuse.errors import DataError
 from mmfuse.types import Examples, Preparation, Ragged, Unreadable, UnreadableError
 
@@ -96,14 +97,27 @@ def column(reader: Reader, preparation: Preparation, memory_gb: float) -> tuple[
         sample = lying[:: max(1, len(lying) // SAMPLE)]
         taken: Ragged = reader.read(preparation, sample)
         if taken.data.nbytes / len(sample) * len(lying) > memory_gb * 2**30:
-            if not isinstance(reader.raw, Lazy):
+            if isinstance(reader.raw, Lazy):
+                there = ~reader.raw.missing
+            else:
                 reader.read(exist, lying)  # that much can be told before training
-            present = np.array([row not in reader.failures for row in rows])
-            if not isinstance(reader.raw, Lazy):
-                present &= np.array([value is not None for value in reader.raw])
-            return Streamed(partial(reader.stream, preparation)), present
-    ragged = reader.read(preparation, rows)
+                there = np.array([value is not None for value in reader.raw])
+            there &= np.array([row not in reader.failures for row in rows])
+            return Streamed(partial(reader.stream, preparation)), there
+    size = CHUNK if isinstance(reader.raw, Lazy) else max(1, len(rows))
+    ragged = joined([reader.read(preparation, rows[start : start + size]) for start in range(0, len(rows), size)])
     return Stored(ragged), ragged.present.numpy()
+
+
+def joined(parts: Sequence[Ragged]) -> Ragged:
+    """Row after row."""
+    if len(parts) == 1:
+        return parts[0]
+    data, lengths = torch.cat([p.data for p in parts]), torch.cat([p.lengths for p in parts])
+    if all(p.mask is None for p in parts):
+        return Ragged(data, lengths)
+    masks = [torch.ones(len(p.data), dtype=torch.bool) if p.mask is None else p.mask for p in parts]
+    return Ragged(data, lengths, torch.cat(masks))
 
 
 def on_disk(value: Any) -> bool:

@@ -40,7 +40,7 @@ def read_rows(file: Path, encoding: str = "utf-8") -> pd.DataFrame:
 
 def separated(file: Path, separator: str, encoding: str) -> pd.DataFrame:
     """A CSV or TSV, every line of which has as many cells as the header: other readers shift or fill such lines."""
-    text = decoded(file, encoding)
+    text = decoded(file, encoding, headers=1)
     if text.count('"') % 2:
         raise DataError(f"{file.name}: a quote is opened and never closed, which would swallow the lines after it")
     unequal: list[csv.InvalidRow] = []
@@ -78,8 +78,8 @@ def longest(text: str) -> int:
     return 64 * max((len(line) for line in text.splitlines()), default=0) if len(text) > 1 << 22 else 4 * len(text)
 
 
-def decoded(file: Path, encoding: str) -> str:
-    """Its text; an error names the first line that is not in the encoding."""
+def decoded(file: Path, encoding: str, headers: int) -> str:
+    """Its text; an error names the first line that is not in the encoding. `headers` lines stand above the rows."""
     try:
         codecs.lookup(encoding)
     except LookupError as error:
@@ -90,7 +90,7 @@ def decoded(file: Path, encoding: str) -> str:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise DataError(
-            f"{file.name}, line {line} (row {line - 2}): not {encoding.upper()} ({error.reason} at byte {error.start})"
+            f"{file.name}, line {line} ({f'row {line - 1 - headers}' if line > headers else 'the header'}): not {encoding.upper()} ({error.reason} at byte {error.start})"
             f"\n  to go on: {likely(data, encoding)}, or save all of it as UTF-8"
         ) from error
 
@@ -109,7 +109,7 @@ def likely(data: bytes, encoding: str) -> str:
 
 def json_rows(file: Path, encoding: str) -> list[dict[str, Any]]:
     """An object a line, or one list of objects."""
-    text = decoded(file, encoding)
+    text = decoded(file, encoding, headers=0)
     rows = json.loads(text) if text.lstrip().startswith("[") else []
     for number, line in enumerate(() if rows else text.splitlines(), start=1):
         try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from struct import error as StructError
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from mmfuse.types import Unreadable, UnreadableError
 T = TypeVar("T")
 
 # What Pillow, soundfile and numpy raise on files that are broken or of another kind.
+CHUNK = 512
 BROKEN = (OSError, ValueError, TypeError, SyntaxError, EOFError, RuntimeError, BadZipFile, StructError)
 
 
@@ -23,20 +25,21 @@ def read_each(read: Callable[[Any], T], raw: Sequence[Any], threads: int = 1, of
     `offset` is the number of the first value, where these are some of many.
     """
 
-    def attempt(row: int) -> T | Unreadable:
+    def attempt(numbered: tuple[int, Any]) -> T | Unreadable:
+        row, value = numbered
         try:
-            return read(raw[row])
+            return read(value)
         except FileNotFoundError:
-            return Unreadable(offset + row, shown(raw[row]), "not found", absent=True)
+            return Unreadable(row, shown(value), "not found", absent=True)
         except (*BROKEN, Image.DecompressionBombError) as error:
-            return Unreadable(offset + row, shown(raw[row]), str(error).replace(str(raw[row]), "it")[:200])
+            return Unreadable(row, shown(value), str(error).replace(str(value), "it")[:200])
 
-    rows = [row for row, value in enumerate(raw) if value is not None]
-    if threads > 1:  # Pillow and soundfile let go of the interpreter's lock while they decode
-        with ThreadPoolExecutor(threads) as pool:
-            read_values = list(pool.map(attempt, rows))
-    else:
-        read_values = [attempt(row) for row in rows]
+    read_values: list[T | Unreadable] = []
+    # Pillow and soundfile let go of the interpreter's lock while they decode.
+    with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
+        for start in range(0, len(raw), CHUNK):  # values that lie on disk are not all held at once
+            there = [(offset + start + i, v) for i, v in enumerate(raw[start : start + CHUNK]) if v is not None]
+            read_values += pool.map(attempt, there) if pool else map(attempt, there)
     if failures := [value for value in read_values if isinstance(value, Unreadable)]:
         raise UnreadableError(failures)
     return [value for value in read_values if not isinstance(value, Unreadable)]
