@@ -89,8 +89,9 @@ def decoded(file: Path, encoding: str, headers: int) -> str:
         return data.decode("utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
+        row = f"row {line - 1 - headers}" if line > headers else "the header"
         raise DataError(
-            f"{file.name}, line {line} ({f'row {line - 1 - headers}' if line > headers else 'the header'}): not {encoding.upper()} ({error.reason} at byte {error.start})"
+            f"{file.name}, line {line} ({row}): not {encoding.upper()} ({error.reason} at byte {error.start})"
             f"\n  to go on: {likely(data, encoding)}, or save all of it as UTF-8"
         ) from error
 
