@@ -13,10 +13,12 @@ from torch.utils.data import DataLoader
 from mmfuse.data import splits
 from mmfuse.data.batches import Batches
 from mmfuse.data.columns import Column, Streamed
+from mmfuse.data.grown import grow
 from mmfuse.data.order import Order
 from mmfuse.data.reader import Reader, column
 from mmfuse.data.splits import Split
 from mmfuse.errors import ConfigError, offer
+from mmfuse.imbalance.none import Unchanged
 from mmfuse.metrics.summary import Answers, summarise
 from mmfuse.record import log, manifest, predictions
 from mmfuse.record.atomic import write_json
@@ -52,6 +54,7 @@ class Prepared(NamedTuple):
     targets: dict[str, torch.Tensor]
     missing: dict[str, int]  # by modality: how many rows lack it
     unreadable: dict[str, list[int]]  # by modality: which of them do because it cannot be read
+    seen: np.ndarray  # the training rows as an epoch sees them: some twice, or not at all, or made for training
 
 
 def make(cfg: Config, where: str, **parts: Any) -> Any:
@@ -102,7 +105,30 @@ def prepare(cfg: Config, examples: Examples, split: Split) -> Prepared:
         unreadable[modality] = sorted(reader.failures)
     tasks = {name: task.fitted(examples.targets[name][split.train]) for name, task in examples.tasks.items()}
     targets = {name: torch.from_numpy(target) for name, target in examples.targets.items()}
-    return Prepared(split, columns, preparations, tasks, targets, missing, unreadable)
+    prepared = Prepared(split, columns, preparations, tasks, targets, missing, unreadable, split.train)
+    return rebalanced(cfg, prepared)
+
+
+def rebalanced(cfg: Config, prepared: Prepared) -> Prepared:
+    """What the imbalance changes: the training rows that an epoch sees, the first task's loss."""
+    imbalance, first, train = make(cfg["imbalance"], "imbalance"), cfg["tasks"][0], prepared.split.train
+    if isinstance(imbalance, Unchanged):
+        return prepared
+    task = prepared.tasks[first]
+    try:
+        imbalance.check(first, task)
+    except ValueError as error:
+        raise ConfigError(f"{error}\n  to go on: imbalance=none") from error
+    target = prepared.targets[first].numpy()[train]
+    prepared = prepared._replace(
+        seen=train[imbalance.rows(target)], tasks=prepared.tasks | {first: imbalance.task(task, target)}
+    )
+    if not imbalance.makes_rows:
+        return prepared
+    new_rows = partial(imbalance.new_rows, classes=task.classes)
+    grown = grow(prepared.columns, prepared.targets, first, train, new_rows)
+    seen = np.concatenate([prepared.seen, grown.rows])
+    return prepared._replace(columns=grown.columns, targets=grown.targets, seen=seen)
 
 
 def build(cfg: Config, prepared: Prepared, seed: int) -> Model:
@@ -141,7 +167,7 @@ def rehearse(cfg: Config, prepared: Prepared, first: "Learner", folder: Path) ->
         build_trainer(partial(make, cfg["trainer"], "trainer"), folder, patience(cfg, prepared.tasks), Listener())
     shutil.rmtree(folder / "logs")
     first.configure_optimizers()
-    loader(cfg, prepared, prepared.split.train, 0)
+    loader(cfg, prepared, prepared.seen, 0)
     check_settings(cfg, prepared)
 
 
@@ -197,7 +223,7 @@ def check(cfg: Config, listener: Listener) -> None:
     model = build(cfg, prepared, cfg["seeds"][0])
     check_settings(cfg, prepared)
     listener.described(*describe(cfg, divided, prepared, len(examples), model))
-    batch: Batch = next(iter(loader(cfg, prepared, prepared.split.train, cfg["seeds"][0])))
+    batch: Batch = next(iter(loader(cfg, prepared, prepared.seen, cfg["seeds"][0])))
     outputs = model(batch.signals)
     losses = {n: task.loss(outputs.predictions[n], batch.targets[n]) for n, task in prepared.tasks.items()}
     total = make(cfg["balance"], "balance")({f"task/{name}": loss for name, loss in losses.items()})
@@ -258,7 +284,7 @@ def replicate(
     trainer = fit(
         trained,
         partial(make, cfg["trainer"], "trainer"),
-        loader(cfg, prepared, prepared.split.train, seed),
+        loader(cfg, prepared, prepared.seen, seed),
         loader(cfg, prepared, prepared.split.val, None),
         place / "checkpoints",
         patience(cfg, prepared.tasks),
@@ -306,6 +332,9 @@ def describe(
     split = divided[0][1]
     folded = f" in each of {len(divided)} folds" if len(divided) > 1 else ""
     data = f"{cfg['choices']['dataset']}   {rows} rows -> {splits.counts(split)}{folded}   {'  '.join(shares)}"
+    if (imbalance := cfg["choices"]["imbalance"]) != "none":
+        changed = f": {len(split.train)} -> {len(prepared.seen)} training rows an epoch"
+        data += f"   {imbalance}{changed * (len(prepared.seen) != len(split.train))}"
     encoders = " + ".join(f"{m}[{cfg['encoder'][m]['name']}]" for m in cfg["modalities"])
     parameters = sum(p.numel() for p in model.parameters())
     level = "" if cfg["choices"]["model"] == "feature" else f" ({cfg['choices']['model']})"
