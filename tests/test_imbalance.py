@@ -96,7 +96,7 @@ def smote(columns, targets, train, k=3):
 
 
 def test_a_new_row_lies_between_two_of_its_class_by_one_lambda_in_all_modalities(set_of_vectors):
-    columns, targets, train = set_of_vectors
+    columns, _, train = set_of_vectors
     grown = smote(*set_of_vectors)
     seen = np.concatenate([train, grown.rows])
     assert len(set(torch.bincount(grown.targets["kind"][seen]).tolist())) == 1

@@ -33,14 +33,12 @@ def grow(
     each = {m: column.data[column.starts[seen]] for m, column in stored.items()}  # (N, D) of each modality
     made, labels = make(torch.cat(list(each.values()), dim=1).numpy(), targets[task].numpy()[rows])
     new = torch.from_numpy(made).split([v.shape[1] for v in each.values()], dim=1)  # (R, D) of each modality
-    first = len(targets[task])
+    first, n = len(targets[task]), len(labels)
+    known = {task: torch.from_numpy(labels)}
     return Grown(
         {m: extended(stored[m], vector) for m, vector in zip(each, new, strict=True)},
-        {
-            t: torch.cat([y, torch.from_numpy(labels) if t == task else unknown(y, len(labels))])
-            for t, y in targets.items()
-        },
-        np.arange(first, first + len(labels)),
+        {t: torch.cat([y, known.get(t, unknown(y, n))]) for t, y in targets.items()},
+        np.arange(first, first + n),
     )
 
 

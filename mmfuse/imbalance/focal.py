@@ -1,7 +1,7 @@
 """Rows that are already told well weigh less in the loss, by (1 - p)^gamma of the true class's probability p.
 
-Lin et al. 2017, Focal Loss for Dense Object Detection, https://arxiv.org/abs/1708.02002, without their alpha. The mean is
-over rows, as cross-entropy's; theirs is over the foreground's boxes.
+Lin et al. 2017, Focal Loss for Dense Object Detection, https://arxiv.org/abs/1708.02002, without their alpha. The mean
+is over rows, as cross-entropy's; theirs is over the foreground's boxes.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""What is done where some classes have many more rows than others: to the training rows alone, by the first task's classes."""
+"""What is done where some classes have many more rows than others: to training rows, by the first task's classes."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -11,7 +11,7 @@ from mmfuse.types import Task
 
 
 class Imbalance:
-    """Each of the moments changes nothing unless a method says otherwise. Targets are class numbers, -1 without a label."""
+    """Each moment changes nothing unless a method says otherwise. Targets are class numbers, -1 without a label."""
 
     makes_rows: ClassVar[bool] = False
 

@@ -1,6 +1,7 @@
 """Rows of the smaller classes are seen several times an epoch, until all classes are as large as the largest.
 
-imbalanced-learn's RandomOverSampler: every row once, the rest drawn with replacement. Rows without a class are seen once.
+imbalanced-learn's RandomOverSampler: every row once, the rest drawn with replacement. Rows without a
+class are seen once.
 """
 
 import numpy as np

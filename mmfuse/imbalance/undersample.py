@@ -1,7 +1,7 @@
 """Rows of the larger classes are left out, at random, until all classes are as small as the smallest.
 
-imbalanced-learn's RandomUnderSampler, without replacement. The same rows are left out of every epoch. Rows without a class
-all stay.
+imbalanced-learn's RandomUnderSampler, without replacement. The same rows are left out of every epoch. Rows without a
+class all stay.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """Rows of rarer classes weigh more in the loss: n / (K n_k) for a class of n_k of the n rows, K classes.
 
-scikit-learn's "balanced" class weights (King and Zeng 2001, https://gking.harvard.edu/files/0s.pdf), over the training rows.
-A class without training rows weighs 1, which is only seen in the validation loss.
+scikit-learn's "balanced" class weights (King and Zeng 2001, https://gking.harvard.edu/files/0s.pdf), over the training
+rows. A class without training rows weighs 1, which is only seen in the validation loss.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """One of K classes. Trained by cross-entropy, scored as scikit-learn scores.
 
-Two other losses, for classes of unequal size: cross-entropy with a weight for each class, as torch normalises it, and the
-focal loss, -(1 - p)^gamma log p of the true class's probability p (Lin et al. 2017, https://arxiv.org/abs/1708.02002).
+Two other losses, for classes of unequal size: cross-entropy with a weight for each class, as torch normalises it, and
+the focal loss, -(1 - p)^gamma log p of the true class's probability p (Lin et al. 2017, https://arxiv.org/abs/1708.02002).
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ class Multiclass(Task):
     headline = ("accuracy", "precision_macro", "recall_macro", "f1_macro")
 
     def __init__(self, classes: Sequence[str], weights: Sequence[float] | None = None, gamma: float = 0.0):
-        """`weights` is one a class, None for all 1; `gamma` 0 is cross-entropy, more looks away from what is learned."""
+        """`weights` is one a class, None for all 1; `gamma` 0 is cross-entropy, more heeds what is learned less."""
         if len(classes) < 2:
             raise ValueError(f"a classification needs at least two classes, but there is {list(classes)}")
         if weights is not None and (len(weights) != len(classes) or min(weights) <= 0):
