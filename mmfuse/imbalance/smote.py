@@ -1,8 +1,8 @@
 """New rows of the smaller classes, between a row and one of its nearest neighbours of the same class.
 
 SMOTE (Chawla et al. 2002, https://arxiv.org/abs/1106.1813), by imbalanced-learn. A row's vectors of all
-modalities are one long vector here: the neighbour b and lambda of x = a + lambda (b - a) are the same for all, so that a
-new row's modalities belong together.
+modalities are one long vector here: the neighbour b and lambda of x = a + lambda (b - a) are the same for all, so that
+a new row's modalities belong together.
 """
 
 from collections.abc import Sequence
