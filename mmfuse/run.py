@@ -114,9 +114,8 @@ def rebalanced(cfg: Config, prepared: Prepared) -> Prepared:
     imbalance, first, train = make(cfg["imbalance"], "imbalance"), cfg["tasks"][0], prepared.split.train
     if isinstance(imbalance, Unchanged):
         return prepared
-    task = prepared.tasks[first]
     try:
-        imbalance.check(first, task)
+        task = imbalance.of_classes(first, prepared.tasks[first])
     except ValueError as error:
         raise ConfigError(f"{error}\n  to go on: imbalance=none") from error
     target = prepared.targets[first].numpy()[train]

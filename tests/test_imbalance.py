@@ -75,7 +75,7 @@ def test_the_focal_losss_slope_is_finite_where_a_row_is_told_for_sure_or_has_no_
 def test_numbers_have_no_classes_to_balance(method):
     name = type(method).__name__.lower()
     with pytest.raises(ValueError, match=f"imbalance={name} is for classes; task 'x' is a number"):
-        method.check("x", Regression())
+        method.of_classes("x", Regression())
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 """The arrays in .npy and .npz files: their names, shapes and types, read from their headers alone."""
 
 import zipfile
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 
@@ -40,13 +41,13 @@ def headers(file: Path) -> list[Array]:
             found = []
             for name in archive.namelist():
                 with archive.open(name) as member:
-                    found.append(Array(file, name.removesuffix(".npy"), *header(member)))  # type: ignore[arg-type]
+                    found.append(Array(file, name.removesuffix(".npy"), *header(member)))
             return found
     except (OSError, ValueError, zipfile.BadZipFile):
         return []
 
 
-def header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
+def header(file: BufferedIOBase | IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read(file)

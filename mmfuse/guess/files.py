@@ -1,5 +1,6 @@
 """Columns whose cells name files: pictures, sounds, films, arrays, and arrays of which another column names the row."""
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,9 +35,9 @@ def media(name: str, look: Look, folder: Path) -> Guess | None:
     kind = suffix_kind(look)
     sample = list(dict.fromkeys(look.values))[:: max(1, look.distinct // SAMPLE)] if kind or look.form == "word" else []
     if kind is None:
-        frames = bool(sample) and all((folder / value).is_dir() for value in sample)
+        frames = bool(sample) and all(of_frames(folder / value) for value in sample)
         return Guess(name, "modality", "folders of frames", "video", {"column": name}) if frames else None
-    there = [value for value in sample if (folder / value).exists()]
+    there = [value for value in sample if os.path.exists(folder / value)]
     suffixes = ", ".join(sorted({Path(value).suffix for value in sample}))
     if not there:
         return Guess(name, "left out", f"paths of {suffixes} files, but none of them is in {folder}")
@@ -49,6 +50,11 @@ def media(name: str, look: Look, folder: Path) -> Guess | None:
             return Guess(name, "left out", f"{why}; {there[0]} is neither a vector nor a sequence of them")
         kind = "vector" if len(shape) == 1 else "sequence"
     return Guess(name, "modality", why, kind, {"column": name}, GROUPS <= look.distinct <= look.filled / 2)
+
+
+def of_frames(place: Path) -> bool:
+    """Whether it is a folder that holds pictures."""
+    return os.path.isdir(place) and any(KINDS.get(file.suffix.lower()) == "image" for file in place.iterdir())
 
 
 def indexed(looks: Mapping[str, Look], folder: Path) -> list[Guess]:

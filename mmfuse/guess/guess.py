@@ -51,7 +51,8 @@ def guess(rows: Rows, arrays: Sequence[Array], wanted: str | None = None) -> Gue
     if not modalities:
         raise DataError(
             f"{rows.file.name}: nothing to learn '{told.source}' from is found in its {len(looks)} columns\n"
-            + "\n".join(f"  {g.source}: {g.why}" for g in each[1:4])
+            + "".join(f"  {g.source}: {g.why}\n" for g in each[1:4])
+            + "  to go on: the files that cells name beside the table; mmfuse show dataset/table says what is read"
         )
     return Guesses(each, modalities, tasks, apart)
 

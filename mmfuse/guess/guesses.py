@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 Role = Literal["id", "split", "group", "modality", "tabular", "task", "used", "left out"]
 
 # Parts of a model have their own names among the modalities'.
-TAKEN = ("fusion", "heads")
+TAKEN = ("fusion", "heads", "objectives", "balance")
 
 
 class Guess(NamedTuple):
@@ -15,7 +15,7 @@ class Guess(NamedTuple):
     role: Role
     why: str
     kind: str = ""
-    about: dict[str, Any] = {}  # the keys of a modality or a task besides its kind  # noqa: RUF012
+    about: dict[str, Any] = {}  # the keys of a modality or a task besides its kind
     groups: bool = False  # whether its rows of one value may be more alike than others
 
 

@@ -25,7 +25,7 @@ class Written(NamedTuple):
 def init(
     place: Path, target: str | None, name: str | None, output: Path | None, force: bool, packaged: Collection[str]
 ) -> Written:
-    """`packaged` are the names of data sets that come with mmfuse: another of the same name cannot be told from them."""
+    """`packaged` are the names of data sets that come with mmfuse: of two of one name, neither can be meant."""
     table = find(place.expanduser())
     name, output = where(table, name, output, packaged)
     if output.exists() and not force:

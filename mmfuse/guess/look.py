@@ -100,8 +100,10 @@ def as_text(cell: Any) -> str:
 def dimensions(values: Sequence[Any]) -> int | None:
     """Of lists of numbers: 1 for vectors of one width, 2 for steps of one width; None for others.
 
-    >>> dimensions(["[1, 2]", [3, 4]]), dimensions([[[1, 2]], [[1, 2], [3, 4]]]), dimensions([["a"]]), dimensions([[1], [1, 2]])
-    (1, 2, None, None)
+    >>> dimensions(["[1, 2]", [3, 4]]), dimensions([[[1, 2]], [[1, 2], [3, 4]]])
+    (1, 2)
+    >>> dimensions([["a"]]), dimensions([[1], [1, 2]])
+    (None, None)
     """
     shapes = set()
     for value in values[:: max(1, len(values) // SAMPLE)]:

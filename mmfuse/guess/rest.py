@@ -1,4 +1,4 @@
-"""What the columns are that are neither files nor split nor target: names of rows, groups, texts, features, more tasks."""
+"""What columns are that are neither files nor split nor target: names of rows, groups, texts, features, more tasks."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,8 @@ from mmfuse.guess.look import Look, dimensions
 from mmfuse.guess.relations import proportional, tells
 
 COUNTS = re.compile(
-    r"(n|num|no|nr)_\w+|\w+_(count|index|idx|no|nr|num|len|length)|count|index|idx|no|row|segment|length|len|unnamed: ?\d*",
+    r"(n|num|no|nr)_\w+|\w+_(count|index|idx|no|nr|num|len|length)|"
+    r"count|index|idx|no|row|segment|length|len|unnamed: ?\d*",
     re.IGNORECASE,
 )
 GROUP = re.compile(
@@ -75,8 +76,8 @@ def rest(looks: Mapping[str, Look], target: str, answer: Look) -> list[Guess]:
 
 def one(name: str, look: Look, target: str, answer: Look) -> Guess:
     if look.form in ("empty", "date", "other"):
-        why = {"empty": "every cell is empty", "date": "dates", "other": "cells that are neither text nor numbers"}
-        return Guess(name, "left out", why[look.form])
+        forms = {"empty": "every cell is empty", "date": "dates", "other": "cells that are neither text nor numbers"}
+        return Guess(name, "left out", forms[look.form])
     if look.form == "list":
         return of_lists(name, look)
     if look.distinct < 2:
@@ -92,8 +93,8 @@ def one(name: str, look: Look, target: str, answer: Look) -> Guess:
         return Guess(name, "tabular", f"numbers, {look.distinct} different")
     if look.few:
         return Guess(name, "task", f"{look.distinct} names", "multiclass", {"column": name})
-    why = "every row has its own" if look.unique else f"{look.distinct} names, too many for classes"
-    return Guess(name, "left out", why)
+    many = "every row has its own" if look.unique else f"{look.distinct} names, too many for classes"
+    return Guess(name, "left out", many)
 
 
 def of_lists(name: str, look: Look) -> Guess:

@@ -7,7 +7,7 @@ from mmfuse.errors import ConfigError, DataError, offer
 from mmfuse.guess.guesses import Guess
 from mmfuse.guess.look import Look
 from mmfuse.guess.relations import tells
-from mmfuse.guess.rest import counted
+from mmfuse.guess.rest import counted, groups
 
 NAMES = (
     *("label", "labels", "target", "class", "y", "answer", "sentiment", "emotion", "rating", "stars", "mood"),
@@ -45,7 +45,7 @@ def unfit(name: str, look: Look) -> str | None:
     if look.form in ("list", "other", "empty"):
         return f"the target '{name}' has no classes and no numbers, but cells of another form\n  to go on: --target COL"
     if look.distinct < 2:
-        return f"the target '{name}' is '{look.values[0]}' in every row: there is nothing to tell\n  to go on: --target COL"
+        return f"the target '{name}' is '{look.values[0]}' in every row: nothing to tell\n  to go on: --target COL"
     if look.form == "word" and look.distinct > look.filled / 2:
         return (
             f"the target '{name}' has {look.distinct} different values in {look.filled} rows: no classes"
@@ -56,7 +56,7 @@ def unfit(name: str, look: Look) -> str | None:
 
 def choose(looks: Mapping[str, Look]) -> list[Guess]:
     """Candidates, the likeliest first. Raises `DataError` where the one that is called so is made of dates."""
-    lower = {name.lower(): name for name in reversed(looks)}
+    lower = {name.lower(): name for name in reversed(list(looks))}
     called = [lower[n] for n in NAMES if n in lower]
     called += [name for n in NAMES for low, name in lower.items() if low.endswith(f"_{n}") and name not in called]
     fit = [name for name in called if unfit(name, looks[name]) is None]
@@ -65,8 +65,8 @@ def choose(looks: Mapping[str, Look]) -> list[Guess]:
     if fit and looks[fit[0]].form == "number":  # of a number and its name, the name is told
         names = [name for name in fit if looks[name].form == "word" and same(looks[name], looks[fit[0]])]
         fit = names + [name for name in fit if name not in names]
-    others = [n for n in reversed(looks) if n not in called and not counted(n, looks[n])]
-    few = [n for n in others if looks[n].few and not looks[n].text]
+    others = [n for n in reversed(list(looks)) if n not in called and not counted(n, looks[n])]
+    few = sorted((n for n in others if looks[n].few and not looks[n].text), key=lambda n: groups(n, looks[n]))
     numbers = [n for n in others if n not in few and looks[n].form == "number" and looks[n].distinct > 1]
     return (
         [guess(n, looks[n], "called as targets are") for n in fit]

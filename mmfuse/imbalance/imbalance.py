@@ -15,11 +15,12 @@ class Imbalance:
 
     makes_rows: ClassVar[bool] = False
 
-    def check(self, name: str, task: Task) -> None:
-        """Raises ValueError for a task that has no classes."""
+    def of_classes(self, name: str, task: Task) -> Multiclass:
+        """The task; ValueError where it has no classes."""
         if not isinstance(task, Multiclass):
             what = "a number" if task.size == 1 else "not one class a row"
             raise ValueError(f"imbalance={type(self).__name__.lower()} is for classes; task '{name}' is {what}")
+        return task
 
     def rows(self, target: Int[np.ndarray, " N"]) -> Int[np.ndarray, " R"]:
         """Which of these training rows an epoch sees: some repeatedly, some not at all."""
