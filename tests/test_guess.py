@@ -10,16 +10,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mmfuse.cli import main
 from mmfuse.config.catalog import ENCODER_OF_KIND, Catalog
 from mmfuse.config.compose import compose
 from mmfuse.config.fields import ENTRIES
 from mmfuse.data.table import SPLITS
+from mmfuse.errors import UserError
 from mmfuse.guess.arrays import beside
 from mmfuse.guess.guess import guess
-from mmfuse.guess.rows import find, read
+from mmfuse.guess.rows import Rows, find, read, without_blanks
 from mmfuse.guess.split import PARTS
+from mmfuse.guess.written import as_yaml
 
 N = 60
 SENTENCES = ["this is no good at all", "a rather good one it is", "better than the one before", "as bad as it gets"]
@@ -328,6 +332,41 @@ def test_tables_that_would_be_misread_are_refused(capsys):
     assert "line 2: not JSON" in capsys.readouterr().err
 
 
+CELLS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 3),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from(["train", "test", "val", "a", "b", "no", "2024-01-31", "x.png", "y.npy", "[1, 2]", "{", "[", "."]),
+    st.text(max_size=300),
+    st.lists(st.integers(0, 9), max_size=2),
+)
+
+
+def guess_or_error(rows):
+    try:
+        return guess(rows, [])
+    except UserError as error:
+        return error
+
+
+@given(st.data(), st.integers(1, 12))
+@settings(max_examples=60, deadline=None)
+def test_any_table_gives_a_guess_that_accounts_for_every_column_or_is_refused(data, n):
+    column = st.lists(CELLS, min_size=n, max_size=n) | CELLS.map(lambda cell: [cell] * n)
+    columns = data.draw(st.dictionaries(st.sampled_from(["id", "split", "label", "b", "", "c d"]), column, min_size=1))
+    rows = Rows(Path("rows.csv"), {name: without_blanks(cells) for name, cells in columns.items()})
+    found = guess_or_error(rows)
+    if isinstance(found, UserError):
+        assert len(str(found).splitlines()) <= 6
+        return
+    assert sorted(g.source for g in found.each) == sorted(columns)
+    assert found.modalities
+    assert all(name.isidentifier() for name in [*found.modalities, *found.tasks])
+    written = yaml.safe_load(as_yaml(found, rows.file, n))
+    assert (written["modalities"], written["tasks"]) == (found.modalities, found.tasks)
+
+
 def test_guessing_does_without_torch():
     table(review=TEXT, label=LABEL)
     code = "import sys; from mmfuse.cli import main; main(['init', 'rows.csv']); sys.exit('torch' in sys.modules)"
@@ -377,10 +416,10 @@ def test_real_tables(file):
     if not (DATA / file).is_file():
         pytest.skip(f"MMFUSE_DATA has no {file}")
     tasks, modalities, (part, name) = REAL[file]
-    found = guessed(DATA / file)
-    assert (list(found.tasks), found.modalities) == (tasks, modalities)
-    assert (found.first("split"), found.first("id")) == (part, name)
     assert main(["init", str(DATA / file), "--name", "real"]) == 0
+    found = yaml.safe_load(Path("conf/dataset/real.yaml").read_text())
+    assert (list(found["tasks"]), found["modalities"]) == (tasks, modalities)
+    assert (found["split"]["column"], found.get("id")) == (part, name)
     if (
         any("file_column" in about for about in modalities.values())
         and "file_column" not in ENTRIES["dataset.modalities"]

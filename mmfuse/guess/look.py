@@ -72,7 +72,7 @@ def look(cells: Sequence[Any]) -> Look:
         form = "date"
     elif filled:
         numbers = as_numbers(filled)
-        form, values = ("number", numbers) if numbers is not None else ("word", [as_text(cell) for cell in filled])
+        form, values = ("number", numbers) if numbers is not None else ("word", as_text(filled))
     distinct = len(set(map(str, values)))
     return Look(form, len(cells), rows, values, distinct)  # type: ignore[arg-type]
 
@@ -92,9 +92,9 @@ def as_numbers(cells: Sequence[Any]) -> list[float] | None:
     return numbers if np.isfinite(numbers).all() else None
 
 
-def as_text(cell: Any) -> str:
+def as_text(cells: Sequence[Any]) -> list[str]:
     """As class names are written: 3.0 is 3."""
-    return str(int(cell) if isinstance(cell, float) and cell.is_integer() else cell).strip()
+    return [str(int(c) if isinstance(c, float) and c.is_integer() else c).strip() for c in cells]
 
 
 def dimensions(values: Sequence[Any]) -> int | None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,7 +45,7 @@ def read(file: Path) -> Rows:
         raise DataError(f"{file.name}: cannot be read as {file.suffix[1:]}: {error}") from error
     if not columns or not len(next(iter(columns.values()))):
         raise DataError(f"{file.name}: it has no rows\n  to go on: a table with rows under its header")
-    return Rows(file, {name: [None if empty(cell) else cell for cell in cells] for name, cells in columns.items()})
+    return Rows(file, {name: without_blanks(cells) for name, cells in columns.items()})
 
 
 def separated(file: Path) -> dict[str, list[Any]]:
@@ -86,10 +87,15 @@ def parquet(file: Path) -> dict[str, list[Any]]:
 READERS = {".csv": separated, ".tsv": separated, ".jsonl": json_lines, ".parquet": parquet}
 
 
-def empty(cell: Any) -> bool:
+def without_blanks(cells: Sequence[Any]) -> list[Any]:
+    """None for each cell that holds nothing.
+
+    >>> without_blanks([None, "  ", float("nan"), 0, "a "])
+    [None, None, None, 0, 'a ']
     """
-    >>> empty(None), empty("  "), empty(float("nan")), empty(0)
-    (True, True, True, False)
-    """
-    blank = isinstance(cell, str) and not cell.strip()
-    return cell is None or cell is pd.NaT or blank or (isinstance(cell, float) and cell != cell)
+    return [
+        None
+        if c is None or c is pd.NaT or (isinstance(c, str) and not c.strip()) or (isinstance(c, float) and c != c)
+        else c
+        for c in cells
+    ]
