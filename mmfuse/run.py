@@ -11,12 +11,15 @@ import torch
 from torch.utils.data import DataLoader
 
 from mmfuse.data import splits
+from mmfuse.data.align import check_labels, require_aligned
 from mmfuse.data.batches import Batches
-from mmfuse.data.columns import Column, Streamed
+from mmfuse.data.columns import Column, Padded, Stored, Streamed
+from mmfuse.data.fill import fill, suits
 from mmfuse.data.grown import grow
 from mmfuse.data.order import Order
 from mmfuse.data.reader import Reader, column
 from mmfuse.data.splits import Split
+from mmfuse.encoders.learned_token import LearnedToken
 from mmfuse.errors import ConfigError, offer
 from mmfuse.imbalance.none import Unchanged
 from mmfuse.metrics.summary import Answers, summarise
@@ -29,6 +32,7 @@ from mmfuse.tasks.figures import monitors
 from mmfuse.types import (
     Batch,
     Dataset,
+    Encoder,
     Examples,
     Listener,
     Model,
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
     from mmfuse.learner.learner import Learner
 
 Config = Mapping[str, Any]
+Divided = Sequence[tuple[int | None, Split]]
 UNFIT = (ValueError, TypeError, IndexError, ZeroDivisionError, RuntimeError)  # what parts say of values they can't have
 
 
@@ -51,10 +56,20 @@ class Prepared(NamedTuple):
     columns: dict[str, Column]
     preparations: dict[str, Preparation]
     tasks: dict[str, Task]
-    targets: dict[str, torch.Tensor]
-    missing: dict[str, int]  # by modality: how many rows lack it
-    unreadable: dict[str, list[int]]  # by modality: which of them do because it cannot be read
+    targets: dict[str, torch.Tensor | Padded]
+    present: dict[str, np.ndarray]  # by modality: (N,) whether a row has it, before anything is filled
+    unreadable: dict[str, dict[int, str]]  # by modality and row: why a value that is named could not be read
     seen: np.ndarray  # the training rows as an epoch sees them: some twice, or not at all, or made for training
+
+    @property
+    def whole(self) -> np.ndarray:
+        """(N,) the rows that lack nothing."""
+        return np.all(list(self.present.values()), axis=0)
+
+    @property
+    def missing(self) -> dict[str, int]:
+        """By modality: how many rows lack it."""
+        return {m: int((~here).sum()) for m, here in self.present.items()}
 
 
 def make(cfg: Config, where: str, **parts: Any) -> Any:
@@ -72,12 +87,12 @@ def make(cfg: Config, where: str, **parts: Any) -> Any:
 
 
 def load(cfg: Config) -> Examples:
-    about = {k: v for k, v in cfg["dataset"].items() if k not in ("split", "missing")}
+    about = {k: v for k, v in cfg["dataset"].items() if k not in ("split", "missing", "align")}
     dataset: Dataset = make(about, "dataset")
     return dataset.load(cfg["dataset"]["split"]["column"], cfg["dataset"]["split"]["group"])
 
 
-def divide(cfg: Config, examples: Examples) -> list[tuple[int | None, Split]]:
+def divide(cfg: Config, examples: Examples) -> Divided:
     """The splits to train on: one, or one a fold."""
     about, task = cfg["dataset"]["split"], cfg["tasks"][0]
     if cfg["folds"] is None:
@@ -89,27 +104,60 @@ def prepare(cfg: Config, examples: Examples, split: Split) -> Prepared:
     """Fits the preparations on the training rows, and turns all rows into tensors once."""
     columns: dict[str, Column] = {}
     preparations: dict[str, Preparation] = {}
-    missing, unreadable = {}, {}
+    present, unreadable = {}, {}
+    about, train = cfg["dataset"]["missing"], split.train.tolist()
     for modality in examples.raw:
-        where = f"encoder.{modality}.prepare"
-        preparation: Preparation = make(cfg["encoder"][modality]["prepare"], where)
-        reader = Reader(modality, examples, mask=cfg["dataset"]["missing"]["policy"] == "mask")
-        train = split.train.tolist()
-        reader.check_some(train)
+        preparation: Preparation = make(cfg["encoder"][modality]["prepare"], f"encoder.{modality}.prepare")
+        reader = Reader(modality, examples, forgiving=about["unreadable"] == "missing")
         reader.read(preparation.fit, train)
-        preparations[modality] = preparation
-        columns[modality] = column(reader, preparation, cfg["loader"]["memory_gb"])
+        columns[modality], present[modality] = column(reader, preparation, cfg["loader"]["memory_gb"])
         reader.check()
-        reader.check_some(train)
-        missing[modality] = sum(value is None for value in reader.raw)
-        unreadable[modality] = sorted(reader.failures)
+        reader.check_share(present[modality], about["max_frac"])
+        reader.check_some(present[modality], train)
+        preparations[modality] = preparation
+        unreadable[modality] = {row: reader.failures[row].reason for row in sorted(reader.failures)}
+    if cfg["dataset"]["align"] == "require":
+        require_aligned(columns, [m for m, kind in kinds(cfg).items() if kind == "sequence"])
+    for name, task in examples.tasks.items():
+        if task.of is not None:
+            check_labels(examples.targets[name], columns[task.of], name, task.of)
+    if about["policy"] == "drop":
+        split = splits.kept(split, np.all(list(present.values()), axis=0), examples, cfg["tasks"][0])
+    if about["policy"] == "fill" and about["fill"] != "token":
+        columns = fill_columns(cfg, columns, preparations, split)
     tasks = {name: task.fitted(examples.targets[name][split.train]) for name, task in examples.tasks.items()}
-    targets = {name: torch.from_numpy(target) for name, target in examples.targets.items()}
-    prepared = Prepared(split, columns, preparations, tasks, targets, missing, unreadable, split.train)
-    return rebalanced(cfg, prepared)
+    targets = {n: Padded(t) if t.dtype.kind == "O" else torch.from_numpy(t) for n, t in examples.targets.items()}
+    prepared = Prepared(split, columns, preparations, tasks, targets, present, unreadable, split.train)
+    return rebalanced(cfg, examples, prepared)
 
 
-def rebalanced(cfg: Config, prepared: Prepared) -> Prepared:
+def fill_columns(
+    cfg: Config, columns: Mapping[str, Column], preparations: Mapping[str, Preparation], split: Split
+) -> dict[str, Column]:
+    try:
+        suits(cfg["dataset"]["missing"]["fill"], kinds(cfg))
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    held = {m: c.ragged for m, c in columns.items() if isinstance(c, Stored)}
+    if len(held) < len(columns):
+        raise ConfigError("dataset.missing.policy=fill needs all rows in memory\n  to go on: a larger loader.memory_gb")
+    zeros = {m: preparation.zero() for m, preparation in preparations.items()}
+    filled = fill(held, zeros, split.train.tolist(), cfg["dataset"]["missing"]["fill"])
+    return {m: Stored(ragged) for m, ragged in filled.items()}
+
+
+def whole_rows(cfg: Config, divided: Divided, examples: Examples, prepared: Prepared) -> Divided:
+    """The splits without the rows that lack a modality, where those are to be left out."""
+    if cfg["dataset"]["missing"]["policy"] != "drop":
+        return divided
+    return [(fold, splits.kept(split, prepared.whole, examples, cfg["tasks"][0])) for fold, split in divided]
+
+
+def kinds(cfg: Config) -> dict[str, str]:
+    return {m: about["kind"] for m, about in cfg["dataset"]["modalities"].items()}
+
+
+def rebalanced(cfg: Config, examples: Examples, prepared: Prepared) -> Prepared:
     """What the imbalance changes: the training rows that an epoch sees, the first task's loss."""
     imbalance, first, train = make(cfg["imbalance"], "imbalance"), cfg["tasks"][0], prepared.split.train
     if isinstance(imbalance, Unchanged):
@@ -118,7 +166,7 @@ def rebalanced(cfg: Config, prepared: Prepared) -> Prepared:
         task = imbalance.of_classes(first, prepared.tasks[first])
     except ValueError as error:
         raise ConfigError(f"{error}\n  to go on: imbalance=none") from error
-    target = prepared.targets[first].numpy()[train]
+    target = examples.targets[first][train]
     prepared = prepared._replace(
         seen=train[imbalance.rows(target)], tasks=prepared.tasks | {first: imbalance.task(task, target)}
     )
@@ -133,9 +181,12 @@ def rebalanced(cfg: Config, prepared: Prepared) -> Prepared:
 def build(cfg: Config, prepared: Prepared, seed: int) -> Model:
     torch.manual_seed(seed)
     encoders = {}
+    missing = cfg["dataset"]["missing"]
+    token = missing["policy"] == "fill" and missing["fill"] == "token"
     for modality, preparation in prepared.preparations.items():
         about = {k: v for k, v in cfg["encoder"][modality].items() if k not in ("name", "prepare")}
-        encoders[modality] = make(about, f"encoder.{modality}", size=preparation.size)
+        encoder: Encoder = make(about, f"encoder.{modality}", size=preparation.size)
+        encoders[modality] = LearnedToken(encoder) if token else encoder
     fusion = partial(make, cfg["fusion"], "fusion")
     return make(cfg["model"], "model", encoders=encoders, tasks=prepared.tasks, fusion=fusion)
 
@@ -158,7 +209,7 @@ def learner(cfg: Config, prepared: Prepared, seed: int) -> "Learner":
         raise ConfigError(str(error)) from error
 
 
-def rehearse(cfg: Config, prepared: Prepared, first: "Learner", folder: Path) -> None:
+def rehearse(cfg: Config, examples: Examples, prepared: Prepared, first: "Learner", folder: Path) -> None:
     """Builds what training will need, so that settings that cannot be are told before anything is on disk."""
     from mmfuse.learner.fit import build as build_trainer
 
@@ -167,12 +218,12 @@ def rehearse(cfg: Config, prepared: Prepared, first: "Learner", folder: Path) ->
     shutil.rmtree(folder / "logs")
     first.configure_optimizers()
     loader(cfg, prepared, prepared.seen, 0)
-    check_settings(cfg, prepared)
+    check_settings(cfg, examples, prepared)
 
 
-def check_settings(cfg: Config, prepared: Prepared) -> None:
+def check_settings(cfg: Config, examples: Examples, prepared: Prepared) -> None:
     """What can be told without a trainer: the figure that is watched, the weights of losses."""
-    known = monitors(prepared.tasks, {n: t[prepared.split.val].numpy() for n, t in prepared.targets.items()})
+    known = monitors(prepared.tasks, examples.targets)
     wanted = monitor(cfg, prepared.tasks)
     if wanted not in known:
         short = [name for name in known if name.count("/") == 1]
@@ -219,8 +270,9 @@ def check(cfg: Config, listener: Listener) -> None:
     examples = load(cfg)
     divided = divide(cfg, examples)
     prepared = prepare(cfg, examples, divided[0][1])
+    divided = whole_rows(cfg, divided, examples, prepared)
     model = build(cfg, prepared, cfg["seeds"][0])
-    check_settings(cfg, prepared)
+    check_settings(cfg, examples, prepared)
     listener.described(*describe(cfg, divided, prepared, len(examples), model))
     batch: Batch = next(iter(loader(cfg, prepared, prepared.seen, cfg["seeds"][0])))
     outputs = model(batch.signals)
@@ -239,8 +291,9 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
     examples = load(cfg)
     divided = divide(cfg, examples)
     prepared = prepare(cfg, examples, divided[0][1])
+    divided = whole_rows(cfg, divided, examples, prepared)
     first = learner(cfg, prepared, cfg["seeds"][0])
-    rehearse(cfg, prepared, first, folder)
+    rehearse(cfg, examples, prepared, first, folder)
     listener.opened(folder.name)
     listener.described(*describe(cfg, divided, prepared, len(examples), first.model))
     parameters = sum(p.numel() for p in first.model.parameters())
@@ -251,7 +304,7 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
     status.say("running")
     said: dict[str, list[Answers]] = {"test": [], "val": []}
     for fold, split in divided:
-        prepared = prepared if split is prepared.split else prepare(cfg, examples, split)
+        prepared = prepare(cfg, examples, split) if fold else prepared
         for seed in cfg["seeds"]:
             place = folder / (f"seed-{seed}" if fold is None else f"seed-{seed}-fold-{fold}")
             with log.to_file(place / "logs" / "rank0.log"):
@@ -291,13 +344,17 @@ def replicate(
     )
     found = {}
     for name in ("val", "test"):
-        rows, predicted = predict(trained, trainer, loader(cfg, prepared, getattr(prepared.split, name), None))
-        answers = {t: task.answer(predicted[t]) for t, task in prepared.tasks.items()}
-        targets = {t: examples.targets[t][rows.numpy()] for t in prepared.tasks}
-        found[name] = Answers(rows.numpy(), answers, targets)
+        said = predict(trained, trainer, loader(cfg, prepared, getattr(prepared.split, name), None))
+        found[name] = Answers(
+            {t: units.place.numpy() for t, units in said.items()},
+            {t: task.answer(said[t].prediction) for t, task in prepared.tasks.items()},
+            {t: units.target.numpy() for t, units in said.items()},
+        )
     test = found["test"]
-    named = classes(prepared.tasks)
-    predictions.save(place / "predictions.parquet", test.rows, examples.ids, test.answers, test.targets, named)
+    recorded = {
+        t: (test.rows[t], task.recorded(test.answers[t], test.targets[t])) for t, task in prepared.tasks.items()
+    }
+    predictions.save(place / "predictions.parquet", prepared.split.test, examples.ids, recorded)
     return found
 
 
@@ -319,14 +376,13 @@ class Recording(Listener):
         self.listener.epoch(figures)
 
 
-def describe(
-    cfg: Config, divided: Sequence[tuple[int | None, Split]], prepared: Prepared, rows: int, model: Model
-) -> tuple[str, str]:
+def describe(cfg: Config, divided: Divided, prepared: Prepared, rows: int, model: Model) -> tuple[str, str]:
     """The opening lines: what the data are, and what is trained on them."""
-    shares = []
+    shares, about = [], cfg["dataset"]["missing"]
+    fate = {"mask": "masked", "drop": "left out", "fill": f"filled by {about['fill']}"}[about["policy"]]
     for m, missing in prepared.missing.items():
-        broken = f", {len(prepared.unreadable[m])} of them unreadable" if prepared.unreadable[m] else ""
-        lacking = f" ({missing} missing{broken} -> masked)" if missing else ""
+        broken = f", {len(prepared.unreadable[m])} of them not found or unreadable" if prepared.unreadable[m] else ""
+        lacking = f" ({missing} missing{broken} -> {fate})" if missing else ""
         shares.append(f"{m} {100 * (1 - missing / rows):.0f} %{lacking}")
     split = divided[0][1]
     folded = f" in each of {len(divided)} folds" if len(divided) > 1 else ""

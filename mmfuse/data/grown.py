@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmfuse.data.columns import Column, Stored
+from mmfuse.data.columns import Column, Padded, Stored
 from mmfuse.errors import ConfigError, DataError
 from mmfuse.types import Ragged
 
@@ -20,24 +20,29 @@ MakeRows = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 class Grown(NamedTuple):
     columns: dict[str, Column]
-    targets: dict[str, Tensor]  # of other tasks: no label
+    targets: dict[str, Tensor | Padded]  # of other tasks: no label
     rows: np.ndarray  # the numbers of the new rows, (R,)
 
 
 def grow(
-    columns: Mapping[str, Column], targets: Mapping[str, Tensor], task: str, rows: np.ndarray, make: MakeRows
+    columns: Mapping[str, Column], targets: Mapping[str, Tensor | Padded], task: str, rows: np.ndarray, make: MakeRows
 ) -> Grown:
     """`make` sees a row as one vector, those of all modalities end to end, and only the training `rows`."""
+    known = {name: target for name, target in targets.items() if isinstance(target, Tensor)}
+    if steps := sorted(set(targets) - set(known)):
+        raise ConfigError(
+            f"new rows have one step, but the task '{steps[0]}' labels many\n  to go on: imbalance=oversample"
+        )
     stored = {modality: vectors(modality, column, rows) for modality, column in columns.items()}
     seen = torch.from_numpy(rows)
     each = {m: column.data[column.starts[seen]] for m, column in stored.items()}  # (N, D) of each modality
-    made, labels = make(torch.cat(list(each.values()), dim=1).numpy(), targets[task].numpy()[rows])
+    made, labels = make(torch.cat(list(each.values()), dim=1).numpy(), known[task].numpy()[rows])
     new = torch.from_numpy(made).split([v.shape[1] for v in each.values()], dim=1)  # (R, D) of each modality
-    first, n = len(targets[task]), len(labels)
-    known = {task: torch.from_numpy(labels)}
+    first, n = len(known[task]), len(labels)
+    told = {task: torch.from_numpy(labels)}
     return Grown(
         {m: extended(stored[m], vector) for m, vector in zip(each, new, strict=True)},
-        {t: torch.cat([y, known.get(t, unknown(y, n))]) for t, y in targets.items()},
+        {t: torch.cat([y, told.get(t, unknown(y, n))]) for t, y in known.items()},
         np.arange(first, first + n),
     )
 
@@ -50,7 +55,7 @@ def vectors(modality: str, column: Column, rows: np.ndarray) -> Stored:
             f"new rows can be made of vectors, but the modality '{modality}' is not one vector a row"
             "\n  to go on: imbalance=oversample, or modalities=[...] without it"
         )
-    lacking = rows[column.lengths.numpy()[rows] == 0]
+    lacking = rows[~column.ragged.present.numpy()[rows]]
     if len(lacking):
         raise DataError(
             f"new rows can be made of whole rows, but {len(lacking)} of {len(rows)} training rows lack the modality"
@@ -62,7 +67,8 @@ def vectors(modality: str, column: Column, rows: np.ndarray) -> Stored:
 
 def extended(column: Stored, new: Tensor) -> Stored:
     lengths = torch.ones(len(new), dtype=column.lengths.dtype)
-    return Stored(Ragged(torch.cat([column.data, new]), torch.cat([column.lengths, lengths])))
+    real = None if column.real is None else torch.cat([column.real, torch.ones(len(new), dtype=torch.bool)])
+    return Stored(Ragged(torch.cat([column.data, new]), torch.cat([column.lengths, lengths]), real))
 
 
 def unknown(target: Tensor, n: int) -> Tensor:
