@@ -21,6 +21,7 @@ COMMANDS = {
     "check": "compose, validate, push one batch through; train nothing",
     "list": "what there is to choose from: datasets, encoders, fusion, models, ...",
     "show": "what one of them is: its paper, its keys with types and defaults, its file",
+    "init": "guess a data set's config from a table, write it, print the next command",
 }
 NOT_BUILT_YET = {
     "sweep": "many experiments: grid, random or Bayesian",
@@ -29,7 +30,6 @@ NOT_BUILT_YET = {
     "report": "one HTML file of a run or a sweep",
     "compare": "a table over runs, with paired tests",
     "reproduce": "a published table",
-    "init": "guess a data set's config from a table",
     "cache": "what frozen encoders left on disk",
     "export": "a trained model for serving",
     "selftest": "the known-answer suite",
@@ -101,7 +101,7 @@ def dispatch(typed: list[str]) -> int:
         raise ConfigError(f"mmfuse {command} is not built yet\n  there are: {', '.join(COMMANDS)}")
     if command not in COMMANDS:
         raise ConfigError(f"there is no command '{command}'\n  {offer(command, COMMANDS, 'there are')}")
-    return {"train": train, "check": check, "list": listing, "show": show}[command](rest)
+    return {"train": train, "check": check, "list": listing, "show": show, "init": init}[command](rest)
 
 
 def overview() -> str:
@@ -249,6 +249,24 @@ def show(typed: list[str]) -> int:
     from mmfuse.config.describe import card
 
     print(card(Catalog([Path(folder) for folder in options.config_dir]), options.name))
+    return 0
+
+
+def init(typed: list[str]) -> int:
+    parser = Parser(prog="mmfuse init", description=COMMANDS["init"])
+    parser.add_argument("place", metavar="FILE", type=Path, help=".csv, .tsv, .jsonl, .parquet, or a folder of one")
+    parser.add_argument("--target", metavar="COL", help="the column to be told; guessed if left out")
+    parser.add_argument("--name", metavar="NAME", help="what the data set is called: dataset=NAME")
+    parser.add_argument("-o", dest="output", metavar="FILE", type=Path, help="default: conf/dataset/NAME.yaml")
+    parser.add_argument("--force", action="store_true", help="write over a file that is there")
+    parser.add_argument("--debug", action="store_true", help="tracebacks on screen")
+    options = parser.parse_args(typed)
+    from mmfuse.config.catalog import Catalog
+    from mmfuse.guess.init import init as guess
+
+    packaged = Catalog().options("dataset")
+    written = guess(options.place, options.target, options.name, options.output, options.force, packaged)
+    print(f"{written.said}\nwrote {written.file}\nnext: {written.command}")
     return 0
 
 

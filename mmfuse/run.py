@@ -15,11 +15,13 @@ from mmfuse.data.align import check_labels, require_aligned
 from mmfuse.data.batches import Batches
 from mmfuse.data.columns import Column, Padded, Stored, Streamed
 from mmfuse.data.fill import fill, suits
+from mmfuse.data.grown import grow
 from mmfuse.data.order import Order
 from mmfuse.data.reader import Reader, column
 from mmfuse.data.splits import Split
 from mmfuse.encoders.learned_token import LearnedToken
 from mmfuse.errors import ConfigError, offer
+from mmfuse.imbalance.none import Unchanged
 from mmfuse.metrics.summary import Answers, summarise
 from mmfuse.record import log, manifest, predictions
 from mmfuse.record.atomic import write_json
@@ -57,6 +59,7 @@ class Prepared(NamedTuple):
     targets: dict[str, torch.Tensor | Padded]
     present: dict[str, np.ndarray]  # by modality: (N,) whether a row has it, before anything is filled
     unreadable: dict[str, dict[int, str]]  # by modality and row: why a value that is named could not be read
+    seen: np.ndarray  # the training rows as an epoch sees them: some twice, or not at all, or made for training
 
     @property
     def whole(self) -> np.ndarray:
@@ -124,7 +127,8 @@ def prepare(cfg: Config, examples: Examples, split: Split) -> Prepared:
         columns = fill_columns(cfg, columns, preparations, split)
     tasks = {name: task.fitted(examples.targets[name][split.train]) for name, task in examples.tasks.items()}
     targets = {n: Padded(t) if t.dtype.kind == "O" else torch.from_numpy(t) for n, t in examples.targets.items()}
-    return Prepared(split, columns, preparations, tasks, targets, present, unreadable)
+    prepared = Prepared(split, columns, preparations, tasks, targets, present, unreadable, split.train)
+    return rebalanced(cfg, examples, prepared)
 
 
 def fill_columns(
@@ -151,6 +155,27 @@ def whole_rows(cfg: Config, divided: Divided, examples: Examples, prepared: Prep
 
 def kinds(cfg: Config) -> dict[str, str]:
     return {m: about["kind"] for m, about in cfg["dataset"]["modalities"].items()}
+
+
+def rebalanced(cfg: Config, examples: Examples, prepared: Prepared) -> Prepared:
+    """What the imbalance changes: the training rows that an epoch sees, the first task's loss."""
+    imbalance, first, train = make(cfg["imbalance"], "imbalance"), cfg["tasks"][0], prepared.split.train
+    if isinstance(imbalance, Unchanged):
+        return prepared
+    try:
+        task = imbalance.of_classes(first, prepared.tasks[first])
+    except ValueError as error:
+        raise ConfigError(f"{error}\n  to go on: imbalance=none") from error
+    target = examples.targets[first][train]
+    prepared = prepared._replace(
+        seen=train[imbalance.rows(target)], tasks=prepared.tasks | {first: imbalance.task(task, target)}
+    )
+    if not imbalance.makes_rows:
+        return prepared
+    new_rows = partial(imbalance.new_rows, classes=task.classes)
+    grown = grow(prepared.columns, prepared.targets, first, train, new_rows)
+    seen = np.concatenate([prepared.seen, grown.rows])
+    return prepared._replace(columns=grown.columns, targets=grown.targets, seen=seen)
 
 
 def build(cfg: Config, prepared: Prepared, seed: int) -> Model:
@@ -192,7 +217,7 @@ def rehearse(cfg: Config, examples: Examples, prepared: Prepared, first: "Learne
         build_trainer(partial(make, cfg["trainer"], "trainer"), folder, patience(cfg, prepared.tasks), Listener())
     shutil.rmtree(folder / "logs")
     first.configure_optimizers()
-    loader(cfg, prepared, prepared.split.train, 0)
+    loader(cfg, prepared, prepared.seen, 0)
     check_settings(cfg, examples, prepared)
 
 
@@ -249,7 +274,7 @@ def check(cfg: Config, listener: Listener) -> None:
     model = build(cfg, prepared, cfg["seeds"][0])
     check_settings(cfg, examples, prepared)
     listener.described(*describe(cfg, divided, prepared, len(examples), model))
-    batch: Batch = next(iter(loader(cfg, prepared, prepared.split.train, cfg["seeds"][0])))
+    batch: Batch = next(iter(loader(cfg, prepared, prepared.seen, cfg["seeds"][0])))
     outputs = model(batch.signals)
     losses = {n: task.loss(outputs.predictions[n], batch.targets[n]) for n, task in prepared.tasks.items()}
     total = make(cfg["balance"], "balance")({f"task/{name}": loss for name, loss in losses.items()})
@@ -311,7 +336,7 @@ def replicate(
     trainer = fit(
         trained,
         partial(make, cfg["trainer"], "trainer"),
-        loader(cfg, prepared, prepared.split.train, seed),
+        loader(cfg, prepared, prepared.seen, seed),
         loader(cfg, prepared, prepared.split.val, None),
         place / "checkpoints",
         patience(cfg, prepared.tasks),
@@ -362,6 +387,9 @@ def describe(cfg: Config, divided: Divided, prepared: Prepared, rows: int, model
     split = divided[0][1]
     folded = f" in each of {len(divided)} folds" if len(divided) > 1 else ""
     data = f"{cfg['choices']['dataset']}   {rows} rows -> {splits.counts(split)}{folded}   {'  '.join(shares)}"
+    if (imbalance := cfg["choices"]["imbalance"]) != "none":
+        changed = f": {len(split.train)} -> {len(prepared.seen)} training rows an epoch"
+        data += f"   {imbalance}{changed * (len(prepared.seen) != len(split.train))}"
     encoders = " + ".join(f"{m}[{cfg['encoder'][m]['name']}]" for m in cfg["modalities"])
     parameters = sum(p.numel() for p in model.parameters())
     level = "" if cfg["choices"]["model"] == "feature" else f" ({cfg['choices']['model']})"

@@ -14,6 +14,7 @@ KINDS = {  # what `mmfuse list` calls them -> their folder
     "objectives": "objectives",
     "balance": "balance",
     "schedules": "schedule",
+    "imbalance": "imbalance",
     "strategies": "strategy",
     "optimizers": "optimizer",
     "trainers": "trainer",

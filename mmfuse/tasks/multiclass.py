@@ -1,4 +1,8 @@
-"""One of K classes. Trained by cross-entropy, scored as scikit-learn scores."""
+"""One of K classes. Trained by cross-entropy, scored as scikit-learn scores.
+
+Two other losses, for classes of unequal size: cross-entropy with a weight for each class, as torch normalises it, and
+the focal loss, -(1 - p)^gamma log p of the true class's probability p (Lin et al. 2017, https://arxiv.org/abs/1708.02002).
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,14 +20,26 @@ class Multiclass(Task):
     monitor = "f1_macro"
     headline = ("accuracy", "precision_macro", "recall_macro", "f1_macro")
 
-    def __init__(self, classes: Sequence[str]):
+    def __init__(self, classes: Sequence[str], weights: Sequence[float] | None = None, gamma: float = 0.0):
+        """`weights` is one a class, None for all 1; `gamma` 0 is cross-entropy, more heeds what is learned less."""
         if len(classes) < 2:
             raise ValueError(f"a classification needs at least two classes, but there is {list(classes)}")
+        if weights is not None and (len(weights) != len(classes) or min(weights) <= 0):
+            raise ValueError(f"weights={list(weights)}: one above 0 is needed for each of {len(classes)} classes")
+        if gamma < 0:
+            raise ValueError(f"gamma={gamma}: at least 0 is needed")
         self.classes, self.size = tuple(classes), len(classes)
+        self.weights, self.gamma = weights, gamma
 
     def loss(self, prediction: Tensor, target: Tensor) -> Tensor:
-        total = F.cross_entropy(prediction, target, ignore_index=-1, reduction="sum")
-        return total / (target >= 0).sum().clamp(min=1)  # torch's own mean is NaN where no example has a label
+        known = target >= 0
+        each = F.cross_entropy(prediction, target, ignore_index=-1, reduction="none")  # (B,) -log p, 0 without a label
+        if self.gamma:
+            each = (-torch.expm1(-each)).clamp(min=1e-12) ** self.gamma * each  # no slope without end at p = 1
+        share = known.to(each.dtype)
+        if self.weights is not None:
+            share = share * each.new_tensor(self.weights)[target.clamp(min=0)]
+        return (each * share).sum() / share.sum().clamp(min=1e-12)  # torch's own mean is NaN where none has a label
 
     def answer(self, prediction: Tensor) -> np.ndarray:
         return prediction.to(torch.float64).softmax(dim=1).numpy()
