@@ -1,7 +1,9 @@
 """Reads many raw values, and says of all that cannot be read which they are and why."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 from struct import error as StructError
 from typing import Any, TypeVar
@@ -13,31 +15,65 @@ from mmfuse.types import Unreadable, UnreadableError
 
 T = TypeVar("T")
 
+# A file by its path or by what it holds; Hugging Face's data sets give {"bytes": ..., "path": ...}, one of them None.
+Encoded = Path | bytes | Mapping[str, Any]
+
 # What Pillow, soundfile and numpy raise on files that are broken or of another kind.
 BROKEN = (OSError, ValueError, TypeError, SyntaxError, EOFError, RuntimeError, BadZipFile, StructError)
 
 
 def read_each(read: Callable[[Any], T], raw: Sequence[Any], threads: int = 1) -> list[T]:
     """What `read` makes of every value there is (None is not), in order; `UnreadableError` where it fails on some."""
+    tried = try_each(read, raw, threads)
+    refuse(tried)
+    return [value for value in tried if value is not None and not isinstance(value, Unreadable)]
 
-    def attempt(row: int) -> T | Unreadable:
+
+def try_each(read: Callable[[Any], T], raw: Sequence[Any], threads: int = 1) -> list[T | Unreadable | None]:
+    """What `read` makes of every value, or why it can't; None stays None."""
+
+    def attempt(row: int) -> T | Unreadable | None:
+        if raw[row] is None:
+            return None
         try:
             return read(raw[row])
         except FileNotFoundError:
             return Unreadable(row, shown(raw[row]), "not found")
         except (*BROKEN, Image.DecompressionBombError) as error:
-            return Unreadable(row, shown(raw[row]), str(error).replace(str(raw[row]), "it")[:200])
+            return Unreadable(row, shown(raw[row]), reason(error, raw[row]))
 
-    rows = [row for row, value in enumerate(raw) if value is not None]
-    if threads > 1:  # Pillow and soundfile let go of the interpreter's lock while they decode
+    if threads > 1:  # Pillow, soundfile and PyAV let go of the interpreter's lock while they decode
         with ThreadPoolExecutor(threads) as pool:
-            read_values = list(pool.map(attempt, rows))
-    else:
-        read_values = [attempt(row) for row in rows]
-    if failures := [value for value in read_values if isinstance(value, Unreadable)]:
+            return list(pool.map(attempt, range(len(raw))))
+    return [attempt(row) for row in range(len(raw))]
+
+
+def refuse(tried: Sequence[Any]) -> None:
+    if failures := [value for value in tried if isinstance(value, Unreadable)]:
         raise UnreadableError(failures)
-    return [value for value in read_values if not isinstance(value, Unreadable)]
+
+
+def source(value: Encoded) -> Path | BytesIO:
+    """What a decoder opens."""
+    if isinstance(value, Mapping):
+        held, path = value.get("bytes"), value.get("path")
+        if held is None and path is None:
+            raise ValueError(f"bytes or a path are needed, but it has {sorted(value)}")
+        value = Path(path) if held is None else held
+    return BytesIO(value) if isinstance(value, bytes) else value
 
 
 def shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        value = value.get("path") or value.get("bytes")
+    if isinstance(value, bytes):
+        return f"a file of {len(value)} bytes"
     return str(value) if isinstance(value, Path | str) else "an array"
+
+
+def reason(error: Exception, value: Any) -> str:
+    """What a library says, without the file's name once more."""
+    said = str(error) or type(error).__name__
+    if isinstance(value, Path):
+        said = said.replace(str(value), "it")
+    return re.sub(r"<_io\.BytesIO object at \w+>", "it", said)[:200]
