@@ -58,14 +58,14 @@ def source(value: Encoded) -> Path | BytesIO:
     if isinstance(value, Mapping):
         held, path = value.get("bytes"), value.get("path")
         if held is None and path is None:
-            raise ValueError(f"bytes or a path are needed, but it has {sorted(value)}")
-        value = Path(path) if held is None else held
+            raise ValueError("it has neither bytes nor a path")
+        value = Path(str(path)) if held is None else held
     return BytesIO(value) if isinstance(value, bytes) else value
 
 
 def shown(value: Any) -> str:
     if isinstance(value, Mapping):
-        value = value.get("path") or value.get("bytes")
+        value = value.get("path") or value.get("bytes") or "a row of cells"
     if isinstance(value, bytes):
         return f"a file of {len(value)} bytes"
     return str(value) if isinstance(value, Path | str) else "an array"

@@ -2,6 +2,7 @@
 
 import os
 import struct
+from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
 
@@ -23,10 +24,9 @@ def sampling_rate(sound: Sound) -> int:
 
 
 def decoded(sound: Sound, max_seconds: float | None) -> tuple[np.ndarray, int]:
-    """(samples,) from -1 to 1, channels averaged, and their rate; at most the first `max_seconds`."""
+    """(samples,) from -1 to 1, channels averaged, and their rate; of a file, the first `max_seconds` at most."""
     if isinstance(sound, tuple):
-        data, rate = of_array(sound[0]), sound[1]
-        return data if max_seconds is None else data[: int(max_seconds * rate)], rate
+        return of_array(sound[0]), sound[1]
     opened = existing(sound)
     check_whole(opened)
     with soundfile.SoundFile(opened) as file:
@@ -56,17 +56,14 @@ def of_array(data: np.ndarray) -> np.ndarray:
 
 def check_whole(opened: Path | BytesIO) -> None:
     """Refuses a WAV or AIFF whose samples end before their chunk does; libsndfile would read what is there."""
-    with open(opened, "rb") if isinstance(opened, Path) else BytesIO(opened.getbuffer()) as file:
+    with open(opened, "rb") if isinstance(opened, Path) else nullcontext(opened) as file:
         order = {b"RIFF": "<", b"FORM": ">"}.get(file.read(4))
-        if order is None:
-            return
         end = file.seek(0, os.SEEK_END)
         file.seek(12)
-        while len(head := file.read(8)) == 8:
+        while order and len(head := file.read(8)) == 8:
             name, size = struct.unpack(f"{order}4sI", head)
-            if name in (b"data", b"SSND"):
-                there = end - file.tell()
-                if there < size < UNKNOWN:
-                    raise ValueError(f"it is cut short: {there} of its {size} bytes of samples are there")
-                return
+            there = end - file.tell()
+            if name in (b"data", b"SSND") and there < size < UNKNOWN:
+                raise ValueError(f"it is cut short: {there} of its {size} bytes of samples are there")
             file.seek(size + size % 2, os.SEEK_CUR)
+        file.seek(0)

@@ -56,7 +56,8 @@ class Waveform(Preparation):
             raise ValueError("it has samples that are not numbers" if len(data) else "it has no samples")
         data = data.astype(np.float32)
         if self.trim:
-            data = trimmed(data, self.trim)[: int(self.max_seconds * rate)]
+            data = trimmed(data, self.trim)
+        data = data[: int(self.max_seconds * rate)]
         if rate != self.size:
             data = soxr.resample(data, rate, self.size, quality="HQ")
         return levelled(data, self.normalise) if self.normalise else data
