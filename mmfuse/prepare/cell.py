@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-Cell = str | float | int | bool | None
+Cell = Any  # text, a number, True or False, or None
 
 LARGEST = float(np.finfo(np.float32).max)  # what is beyond is infinite to an encoder
 
@@ -27,7 +27,7 @@ def number(cell: Cell) -> float | None:
     if isinstance(cell, bool | np.bool_) or (isinstance(cell, str) and "_" in cell):  # float() takes 1_000
         raise NotANumberError(f"'{cell}' is not a number")
     try:
-        value = float(cell)  # type: ignore[arg-type]  # None and blanks have left
+        value = float(cell)
     except ValueError as error:
         raise NotANumberError(f"'{cell}' is not a number") from error
     except OverflowError:
