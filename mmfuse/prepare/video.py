@@ -1,7 +1,8 @@
 """Some frames of a video file, by PyAV. Only what they need is decoded: each from the key frame before it on.
 
-Their times are read off the file's packets, which takes reading it but no decoding. A file without such times, or one
-that cannot be entered in the middle, is decoded twice from its beginning: to count its frames, and to take some.
+Their times are read off the file's packets, which takes reading it but no decoding. A file of a kind that has no index
+to enter it by, or one whose frames are not where it says, is decoded twice from its beginning: to count its frames, and
+to take some.
 """
 
 from bisect import bisect_right
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
+INDEXED = ("matroska", "mov,mp4")  # how libav's names of these kinds begin; in an MPEG-TS, say, seeking is a guess
+
 Choice = Callable[[int], list[int]]  # of how many frames there are: which to take, rising
 
 
@@ -34,7 +37,7 @@ def decoded(file: Path | BytesIO, choose: Choice) -> list[np.ndarray]:
     """(H, W) or (H, W, 3) bytes each."""
     with opened(file) as (container, stream):
         times, keys = timetable(container, stream)
-        if times and None not in times:
+        if times and None not in times and container.format.name.startswith(INDEXED):
             wanted = [times[place] for place in choose(len(times))]
             frames = entered(container, stream, wanted, keys)
             if len(frames) == len(wanted):
@@ -53,15 +56,18 @@ def decoded(file: Path | BytesIO, choose: Choice) -> list[np.ndarray]:
 
 def timetable(container: "InputContainer", stream: "VideoStream") -> tuple[list, list]:
     """When each frame is shown, and each key frame, in the stream's own unit; None where a packet does not say."""
-    packets = [packet for packet in container.demux() if packet.size]
-    if any(packet.is_corrupt for packet in packets):
-        raise ValueError("it is cut short or damaged")
-    ends = [float((p.pts + (p.duration or 0)) * p.time_base) for p in packets if p.pts is not None]
+    times, keys, end = [], [], 0.0
+    for packet in container.demux():
+        if packet.is_corrupt:
+            raise ValueError("it is cut short or damaged")
+        if packet.pts is not None:
+            end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        if packet.size and packet.stream_index == stream.index and not packet.is_discard:
+            times.append(packet.pts)
+            keys += [packet.pts] if packet.is_keyframe else []
     lasts = (container.duration or 0) / 1e6
-    if "matroska" in container.format.name and ends and max(ends) < 0.98 * lasts - 0.2:  # it marks no packet as cut
-        raise ValueError(f"it is cut short: it ends after {max(ends):.1f} of {lasts:.1f} seconds")
-    shown = [packet for packet in packets if packet.stream_index == stream.index and not packet.is_discard]
-    times, keys = [p.pts for p in shown], [p.pts for p in shown if p.is_keyframe]
+    if "matroska" in container.format.name and end < 0.98 * lasts - 0.2:  # it marks no packet as cut
+        raise ValueError(f"it is cut short: it ends after {end:.1f} of {lasts:.1f} seconds")
     return (times, keys) if None in times else (sorted(times), sorted(keys))
 
 
@@ -102,6 +108,8 @@ def opened(file: Path | BytesIO) -> Iterator[tuple["InputContainer", "VideoStrea
         raise ConfigError("video files are read by PyAV, which is not here\n  pip install 'mmfuse[video]'") from error
     if isinstance(file, Path) and not file.exists():
         raise FileNotFoundError(file)
+    if isinstance(file, BytesIO):
+        file.seek(0)
     try:
         with av.open(str(file) if isinstance(file, Path) else file, mode="r") as container:
             if not container.streams.video:
