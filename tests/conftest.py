@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from mmfuse.types import Ragged, Signal, Signals
+from mmfuse.types import Preparation, Ragged, Signal, Signals
 
 torch.set_num_threads(1)  # for tensors this small, more threads only wait for each other
 
@@ -58,3 +59,15 @@ def unpadded() -> Callable[[Signal], list[torch.Tensor]]:
 def rows_of() -> Callable[[Ragged], list[torch.Tensor]]:
     """The steps of each row that a preparation returned."""
     return lambda ragged: list(ragged.data.split(ragged.lengths.tolist()))
+
+
+@pytest.fixture
+def through_json() -> Callable[[Preparation], Preparation]:
+    """Another preparation of the same kind, restored from what the first one learned."""
+
+    def restored(preparation: Preparation) -> Preparation:
+        other = type(preparation)()
+        other.restore(json.loads(json.dumps(preparation.state())))
+        return other
+
+    return restored

@@ -35,6 +35,8 @@ READS = {
     "image": Reads(3, (1, 1, 0, 1), 255),
     "sequence": Reads(5, (6, 1, 0, 3), float("nan")),
     "vector": Reads(5, (1, 1, 0, 1), float("inf")),
+    "video": Reads(3, (4, 1, 0, 2), 255),
+    "tabular": Reads(5, (1, 1, 0, 1), float("inf")),
 }
 
 
@@ -47,6 +49,8 @@ def random_data(kind, steps):
         "image": lambda: torch.randint(256, (rows, steps, size, 9, 12), dtype=torch.uint8),
         "sequence": lambda: torch.randn(rows, steps, size),
         "vector": lambda: torch.randn(rows, steps, size),
+        "video": lambda: torch.randint(256, (rows, steps, size, 9, 12), dtype=torch.uint8),
+        "tabular": lambda: torch.randn(rows, steps, size),
     }[kind]()
 
 
@@ -235,3 +239,9 @@ class TestCNN:
     def test_refuses_widths_that_groups_cannot_share(self):
         with pytest.raises(ValueError, match="multiple of groups=8"):
             CNN(3, dim=20)
+
+    def test_takes_numbers_as_they_are_and_bytes_from_minus_one_to_one(self):
+        encoder, mask = CNN(3, dim=16).eval(), torch.ones(2, 3, dtype=torch.bool)
+        film = torch.randint(256, (2, 3, 3, 8, 8), dtype=torch.uint8)
+        scaled = film.double().sub(127.5).div(127.5).float()
+        torch.testing.assert_close(encoder(Signal(scaled, mask)).data, encoder(Signal(film, mask)).data)

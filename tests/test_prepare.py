@@ -1,30 +1,17 @@
 """From raw values to what encoders read."""
 
-import json
-
 import librosa
 import numpy as np
 import pytest
 import soundfile
-from PIL import Image
+import torch
+from PIL import ExifTags, Image
 
 from mmfuse.prepare.features import Features
 from mmfuse.prepare.pixels import Pixels
 from mmfuse.prepare.waveform import Waveform
 from mmfuse.prepare.words import Words
 from mmfuse.types import Ragged, UnreadableError
-
-
-@pytest.fixture
-def through_json():
-    """Another preparation of the same kind, restored from what the first one learned."""
-
-    def restored(preparation):
-        other = type(preparation)()
-        other.restore(json.loads(json.dumps(preparation.state())))
-        return other
-
-    return restored
 
 
 def same(one: Ragged, other: Ragged) -> bool:
@@ -174,6 +161,164 @@ class TestPixels:
         expected = np.asarray(Image.fromarray(colored).resize((3, 4), Image.Resampling.BICUBIC))
         np.testing.assert_array_equal(pixels([colored]).data[0].numpy(), expected.transpose(2, 0, 1))
 
+    def test_crops_to_the_middle(self):
+        """A third of each grey; the middle one is as high as wide."""
+        thirds = np.repeat(np.array([[10, 120, 240]], np.uint8), 20, axis=0).repeat(20, axis=1)  # (20, 60)
+        for side, edge in ((20, 0), (10, 1)):  # made smaller, pixels at the edge take from beyond it
+            pixels = Pixels([side, side], fit="crop")
+            pixels.fit([thirds, thirds.T])
+            middle = pixels([thirds, thirds.T]).data[..., edge : side - edge, edge : side - edge].float()
+            np.testing.assert_allclose(middle, np.full(middle.shape, 120), atol=edge)
+
+    @pytest.mark.parametrize("color", [False, True])
+    def test_pads_with_grey(self, color):
+        wide = np.full((10, 20), 200, np.uint8)
+        pixels = Pixels([40, 40], fit="pad", color=color)
+        pixels.fit([wide])
+        prepared = pixels([wide, wide.T]).data.numpy()
+        assert prepared.shape == (2, 3 if color else 1, 40, 40)
+        assert (prepared[0, :, 10:30] == 200).all()
+        assert (prepared[0, :, :10] == 128).all()
+        assert (prepared[0, :, 30:] == 128).all()
+        np.testing.assert_array_equal(prepared[1], prepared[0].transpose(0, 2, 1))
+
+    @pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
+    def test_a_picture_of_the_same_shape_is_resized_and_no_more(self, fit, random):
+        picture = random.integers(256, size=(30, 40, 3), dtype=np.uint8)
+        pixels = Pixels([9, 12], fit=fit)
+        pixels.fit([picture])
+        expected = np.asarray(Image.fromarray(picture).resize((12, 9), Image.Resampling.BICUBIC))
+        np.testing.assert_array_equal(pixels([picture]).data[0].numpy(), expected.transpose(2, 0, 1))
+
+    @pytest.mark.parametrize(
+        ("orientation", "upright"),  # where the first row and the first column belong: Exif 2.3, 4.6.4 A
+        [
+            (1, lambda a: a),
+            (2, lambda a: a[:, ::-1]),
+            (3, lambda a: a[::-1, ::-1]),
+            (4, lambda a: a[::-1]),
+            (5, lambda a: a.transpose(1, 0, 2)),
+            (6, lambda a: a[::-1].transpose(1, 0, 2)),
+            (7, lambda a: a[::-1, ::-1].transpose(1, 0, 2)),
+            (8, lambda a: a[:, ::-1].transpose(1, 0, 2)),
+        ],
+    )
+    def test_a_picture_is_turned_upright(self, tmp_path, colored, orientation, upright):
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = orientation
+        Image.fromarray(colored).save(tmp_path / "turned.png", exif=exif)
+        pixels = Pixels()
+        pixels.fit([tmp_path / "turned.png"])
+        expected = upright(colored).transpose(2, 0, 1)
+        np.testing.assert_array_equal(pixels([tmp_path / "turned.png"]).data[0].numpy(), expected)
+
+    def test_a_large_jpeg_is_turned_upright(self, tmp_path):
+        image = Image.new("RGB", (640, 480), (200, 40, 40))
+        image.paste((40, 40, 200), (320, 0, 640, 480))
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = 6  # what lies left is shown above
+        image.save(tmp_path / "turned.jpg", exif=exif)
+        pixels = Pixels([16, 12])
+        pixels.fit([tmp_path / "turned.jpg"])
+        picture = pixels([tmp_path / "turned.jpg"]).data[0].float()
+        np.testing.assert_allclose(picture[:, :6].mean(dim=(1, 2)), [200, 40, 40], atol=4)
+        np.testing.assert_allclose(picture[:, 10:].mean(dim=(1, 2)), [40, 40, 200], atol=4)
+
+    def test_reads_what_a_file_holds(self, saved, colored):
+        path = saved(Image.fromarray(colored))
+        held = path.read_bytes()
+        raw = [held, {"bytes": held, "path": None}, {"bytes": None, "path": str(path)}, {"bytes": held, "path": "gone"}]
+        pixels = Pixels()
+        pixels.fit(raw)
+        np.testing.assert_array_equal(pixels(raw).data.numpy(), [colored.transpose(2, 0, 1)] * 4)
+
+    def test_an_array_may_have_an_axis_for_its_one_channel(self, random):
+        grey = random.integers(256, size=(5, 7, 1), dtype=np.uint8)
+        pixels = Pixels()
+        pixels.fit([grey])
+        np.testing.assert_array_equal(pixels([grey]).data.numpy(), grey.transpose(2, 0, 1)[None])
+
+    def test_normalised_by_the_training_pictures(self, random):
+        """Each channel of them has mean 0 and deviation 1, and others are scaled as they are."""
+        training = random.integers(256, size=(6, 5, 7, 3), dtype=np.uint8)
+        training[..., 2] = 9  # never varies
+        other = random.integers(256, size=(5, 7, 3), dtype=np.uint8)
+        pixels = Pixels(normalise="training", threads=2)
+        pixels.fit([*training[:4], None, *training[4:]])
+        mean, std = training.mean(axis=(0, 1, 2)), training.std(axis=(0, 1, 2))
+        std[2] = 1
+        prepared = pixels([other, None, *training]).data
+        assert prepared.dtype == torch.float32
+        np.testing.assert_allclose(prepared[0], ((other - mean) / std).transpose(2, 0, 1), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(prepared[1:].mean(dim=(0, 2, 3)), [0, 0, 0], atol=1e-5)
+        np.testing.assert_allclose(prepared[1:].std(dim=(0, 2, 3), correction=0), [1, 1, 0], atol=1e-5)
+
+    def test_normalised_by_imagenet(self):
+        """Black and white are known to become these: the ends of what networks for ImageNet read."""
+        black = np.zeros((2, 2), np.uint8)
+        pixels = Pixels(normalise="imagenet")
+        pixels.fit([black])
+        assert pixels.size == 3
+        prepared = pixels([black, 255 - black]).data
+        np.testing.assert_allclose(prepared[0, :, 0, 0], [-2.1179, -2.0357, -1.8044], atol=1e-4)
+        np.testing.assert_allclose(prepared[1, :, 0, 0], [2.2489, 2.4286, 2.6400], atol=1e-4)
+
+    @pytest.mark.parametrize("kept", [0.2, 0.5, 0.9, 0.999])
+    @pytest.mark.parametrize("progressive", [False, True])
+    def test_a_jpeg_that_is_cut_short_is_no_picture(self, tmp_path, random, kept, progressive):
+        """Not even where it is decoded at a fraction of its size."""
+        noise = Image.fromarray(random.integers(256, size=(90, 120, 3), dtype=np.uint8)).resize((1200, 900))
+        noise.save(tmp_path / "whole.jpg", progressive=progressive)
+        held = (tmp_path / "whole.jpg").read_bytes()
+        (tmp_path / "cut.jpg").write_bytes(held[: int(len(held) * kept)])
+        with Image.open(tmp_path / "whole.jpg") as image:
+            assert image.draft("RGB", (200, 200))
+            assert image.width < 1200
+        pixels = Pixels([100, 100], color=True)
+        with pytest.raises(UnreadableError) as error:
+            pixels([tmp_path / "whole.jpg", tmp_path / "cut.jpg"])
+        assert [failure.row for failure in error.value.failures] == [1]
+        assert "truncated" in error.value.failures[0].reason
+
+    def test_fitting_names_at_once_all_that_it_looks_into(self, tmp_path, random):
+        noise = Image.fromarray(random.integers(256, size=(40, 40, 3), dtype=np.uint8))
+        noise.save(tmp_path / "whole.jpg")
+        (tmp_path / "cut.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:-500])
+        raw = [tmp_path / "whole.jpg", None, tmp_path / "cut.jpg", tmp_path / "missing.jpg"]
+        pixels = Pixels(normalise="training")
+        with pytest.raises(UnreadableError) as error:
+            pixels.fit(raw)
+        assert [failure.row for failure in error.value.failures] == [2, 3]
+        pixels.fit([raw[0], None, None, None])
+        np.testing.assert_allclose(pixels(raw[:1]).data.mean(), 0, atol=1e-5)
+
+    @pytest.mark.parametrize(
+        ("picture", "says"),
+        [
+            (np.zeros((4, 4), np.float32), "float32"),
+            (np.zeros((4, 4), np.int64), "int64"),
+            (np.zeros((2, 4, 4, 3), np.uint8), r"\(2, 4, 4, 3\)"),
+            (b"no picture", "cannot identify image file it"),
+            ({"bytes": None, "path": None}, "neither bytes nor a path"),
+        ],
+    )
+    def test_refuses_what_is_no_picture(self, picture, says):
+        with pytest.raises(UnreadableError, match=says):
+            Pixels([4, 4], color=True)([picture])
+
+    def test_refuses_values_that_bytes_cannot_hold(self, saved):
+        floats = Image.fromarray(np.array([[-2.0, 300.0]], np.float32))
+        with pytest.raises(UnreadableError, match="from -2 to 300"):
+            Pixels([1, 2], color=False)([saved(floats, "floats.tif")])
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [{"fit": "zoom"}, {"normalise": "mean"}, {"normalise": "imagenet", "color": False}, {"size": [0, 3]}],
+    )
+    def test_refuses_settings_that_cannot_be(self, wrong):
+        with pytest.raises((ValueError, TypeError), match="|".join(wrong)):
+            Pixels(**wrong)
+
     def test_pictures_of_several_sizes_become_64_by_64(self):
         pixels = Pixels()
         pixels.fit([np.full((5, 7), 80, np.uint8), np.full((9, 2), 80, np.uint8)])
@@ -208,8 +353,12 @@ class TestPixels:
             Pixels().fit([np.zeros((2, 2), np.uint8), tmp_path / "missing.png"])
         assert [failure.row for failure in error.value.failures] == [1]
 
-    def test_is_the_same_once_restored(self, through_json, colored):
-        pixels = Pixels()
+    @pytest.mark.parametrize(
+        "pixels",
+        [Pixels(), Pixels([4, 4], "crop", normalise="training"), Pixels([3, 9], "pad", normalise="imagenet")],
+        ids=["plain", "crop-training", "pad-imagenet"],
+    )
+    def test_is_the_same_once_restored(self, through_json, colored, pixels):
         pixels.fit([colored])
         other = through_json(pixels)
         assert other.size == 3
@@ -284,8 +433,87 @@ class TestWaveform:
         assert reasons[4] == "not found"
         assert reasons[5] == "it has samples that are not numbers"
 
-    def test_is_the_same_once_restored(self, through_json, tone):
+    @pytest.mark.parametrize(("suffix", "subtype"), [("wav", "PCM_16"), ("wav", "FLOAT"), ("aiff", "PCM_24")])
+    @pytest.mark.parametrize("kept", [0.5, 0.95])
+    def test_a_sound_that_is_cut_short_is_no_sound(self, tmp_path, tone, suffix, subtype, kept):
+        """libsndfile reads what is there and says nothing, even where all that is wanted is there."""
+        file = tmp_path / f"sound.{suffix}"
+        soundfile.write(file, tone(8000, 8000), 8000, subtype=subtype)
+        whole = file.read_bytes()
+        cut = whole[: int(len(whole) * kept)]
+        file.write_bytes(cut)
+        for max_seconds in (10.0, 0.1):
+            with pytest.raises(UnreadableError) as error:
+                Waveform(8000, max_seconds)([whole, file, cut])
+            assert [failure.row for failure in error.value.failures] == [1, 2]
+            assert "cut short" in error.value.failures[0].reason
+
+    def test_a_flac_that_is_cut_short_is_no_sound(self, tmp_path, random):
+        soundfile.write(tmp_path / "sound.flac", random.uniform(-1, 1, size=20000), 8000)
+        (tmp_path / "cut.flac").write_bytes((tmp_path / "sound.flac").read_bytes()[:15000])
+        with pytest.raises(UnreadableError) as error:
+            Waveform(8000)([tmp_path / "sound.flac", tmp_path / "cut.flac"])
+        assert [failure.row for failure in error.value.failures] == [1]
+
+    def test_a_stream_of_unknown_length_is_read_to_its_end(self, tmp_path, tone):
+        soundfile.write(tmp_path / "sound.wav", tone(200, 8000), 8000, subtype="PCM_16")
+        held = (tmp_path / "sound.wav").read_bytes()
+        data = held.index(b"data")
+        streamed = held[:4] + b"\xff\xff\xff\xff" + held[8 : data + 4] + b"\xff\xff\xff\xff" + held[data + 8 :]
+        assert same(Waveform(8000)([streamed]), Waveform(8000)([held]))
+
+    def test_reads_what_a_file_holds(self, saved, tone):
+        path = saved(tone(500, 8000), 8000)
+        held = path.read_bytes()
+        raw = [held, {"bytes": held, "path": None}, {"bytes": None, "path": str(path)}]
         waveform = Waveform()
+        waveform.fit(raw)
+        assert waveform.size == 8000
+        np.testing.assert_allclose(waveform(raw).data.reshape(3, 500), [tone(500, 8000)] * 3, atol=1e-6)
+
+    def test_whole_numbers_are_scaled_as_a_file_of_them_is(self, tmp_path, random):
+        numbers = random.integers(-(2**15), 2**15, size=300, dtype=np.int16)
+        soundfile.write(tmp_path / "sound.wav", numbers, 8000, subtype="PCM_16")
+        assert same(Waveform(8000)([(numbers, 8000)]), Waveform(8000)([tmp_path / "sound.wav"]))
+
+    def test_silence_at_either_end_is_taken_off(self, tone, random):
+        """As librosa does, before what is too long is cut."""
+        noise = 1e-4 * random.normal(size=24000).astype(np.float32)
+        wave = noise + np.pad(tone(8000, 8000), 8000)
+        found = Waveform(8000, trim=30.0)([(wave, 8000)]).data.numpy()
+        np.testing.assert_array_equal(found, librosa.effects.trim(wave, top_db=30)[0])
+        assert 8000 <= len(found) <= 8000 + 2 * 2048
+        short = Waveform(8000, max_seconds=0.5, trim=30.0)([(wave, 8000)]).data.numpy()
+        np.testing.assert_array_equal(short, found[:4000])
+        assert len(Waveform(8000, trim=80.0)([(wave, 8000)]).data) == 24000
+
+    def test_a_file_is_trimmed_before_it_is_cut(self, saved, tone):
+        path = saved(np.pad(tone(4000, 8000), (12000, 0)), 8000)
+        found = Waveform(8000, max_seconds=1.0, trim=30.0)([path]).data.numpy()
+        assert np.abs(found).max() > 0.49
+
+    def test_loudness_can_be_made_equal(self, tone):
+        quiet, silent = (0.01 * tone(800, 8000), 8000), (np.zeros(800, np.float32), 8000)
+        peak = Waveform(8000, normalise="peak")([quiet, silent]).data.reshape(2, 800)
+        np.testing.assert_allclose(peak.abs().amax(dim=1), [1, 0], rtol=1e-6)
+        np.testing.assert_allclose(peak[0], 2 * tone(800, 8000), atol=1e-2)
+        level = Waveform(8000, normalise="rms")([quiet, silent]).data.reshape(2, 800)
+        np.testing.assert_allclose(level.square().mean(dim=1).sqrt(), [0.1, 0], rtol=1e-5)
+
+    @pytest.mark.parametrize("wrong", [{"trim": 0.0}, {"trim": -3.0}, {"normalise": "max"}])
+    def test_refuses_settings_that_cannot_be(self, wrong):
+        with pytest.raises((ValueError, TypeError), match="|".join(wrong)):
+            Waveform(**wrong)
+
+    @pytest.mark.parametrize("array", [np.zeros((2, 9), np.float32), np.zeros(9, np.uint8)])
+    def test_refuses_arrays_that_are_no_sound(self, array):
+        with pytest.raises(UnreadableError, match="needed"):
+            Waveform(8000)([(array, 8000)])
+
+    @pytest.mark.parametrize(
+        "waveform", [Waveform(), Waveform(max_seconds=0.02, trim=20.0, normalise="rms")], ids=["plain", "trim-rms"]
+    )
+    def test_is_the_same_once_restored(self, through_json, tone, waveform):
         waveform.fit([(tone(100, 8000), 8000)])
         raw = [(tone(300, 16000), 16000), None]
         other = through_json(waveform)

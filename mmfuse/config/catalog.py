@@ -27,6 +27,8 @@ ENCODER_OF_KIND = {  # of modality, where none is named
     "audio": "mel_cnn",
     "vector": "mlp",
     "sequence": "gru",
+    "video": "cnn",
+    "tabular": "mlp",
 }
 
 TO_COME = {("strategy", "multi_task"), ("strategy", "cross_modal"), ("model", "task")}

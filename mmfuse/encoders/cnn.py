@@ -8,6 +8,7 @@ is in its batch, and a missing picture disturbs no other.
 from collections.abc import Sequence
 from itertools import pairwise
 
+import torch
 from torch import nn
 
 from mmfuse.types import Encoder, Signal
@@ -15,7 +16,10 @@ from mmfuse.types import Encoder, Signal
 
 class CNN(Encoder):
     def __init__(self, size: int, dim: int = 128, widths: Sequence[int] = (32, 64, 128), groups: int = 8):
-        """Pictures of `size` channels and any height and width, as bytes; `widths` are the blocks' before the last."""
+        """Pictures of `size` channels and any height and width; `widths` are the blocks' before the last.
+
+        Bytes are scaled to go from -1 to 1, and other numbers taken as they are.
+        """
         super().__init__()
         self.dim = dim
         layers: list[nn.Module] = []
@@ -28,7 +32,9 @@ class CNN(Encoder):
 
     def forward(self, signal: Signal) -> Signal:
         rows, frames = signal.mask.shape
-        pixels = signal.data.float().flatten(0, 1) / 127.5 - 1  # (B T, C, H, W) from -1 to 1
+        pixels = signal.data.flatten(0, 1)  # (B T, C, H, W)
+        if pixels.dtype == torch.uint8:
+            pixels = pixels.float() / 127.5 - 1
         pixels = pixels.masked_fill(~signal.mask.flatten()[:, None, None, None], 0.0)
         maps = self.layers(pixels).flatten(2).transpose(1, 2)  # (B T, places, D)
         places = maps.shape[1]

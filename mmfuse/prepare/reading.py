@@ -1,8 +1,10 @@
 """Reads many raw values, and says of all that cannot be read which they are and why."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from io import BytesIO
 from pathlib import Path
 from struct import error as StructError
 from typing import Any, TypeVar
@@ -14,8 +16,11 @@ from mmfuse.types import Unreadable, UnreadableError
 
 T = TypeVar("T")
 
+# A file by its path or by what it holds; Hugging Face's data sets give {"bytes": ..., "path": ...}, one of them None.
+Encoded = Path | bytes | Mapping[str, Any]
+
+CHUNK = 512  # values that are held at a time
 # What Pillow, soundfile and numpy raise on files that are broken or of another kind.
-CHUNK = 512
 BROKEN = (OSError, ValueError, TypeError, SyntaxError, EOFError, RuntimeError, BadZipFile, StructError)
 
 
@@ -24,26 +29,62 @@ def read_each(read: Callable[[Any], T], raw: Sequence[Any], threads: int = 1, of
 
     `offset` is the number of the first value, where these are some of many.
     """
+    tried = try_each(read, raw, threads, offset)
+    refuse(tried)
+    return [value for value in tried if value is not None and not isinstance(value, Unreadable)]
 
-    def attempt(numbered: tuple[int, Any]) -> T | Unreadable:
+
+def try_each(
+    read: Callable[[Any], T], raw: Sequence[Any], threads: int = 1, offset: int = 0
+) -> list[T | Unreadable | None]:
+    """What `read` makes of every value, or why it can't; None stays None. Values that lie on disk are not all held."""
+
+    def attempt(numbered: tuple[int, Any]) -> T | Unreadable | None:
         row, value = numbered
+        if value is None:
+            return None
         try:
             return read(value)
         except FileNotFoundError:
             return Unreadable(row, shown(value), "not found", absent=True)
         except (*BROKEN, Image.DecompressionBombError) as error:
-            return Unreadable(row, shown(value), str(error).replace(str(value), "it")[:200])
+            return Unreadable(row, shown(value), reason(error, value))
 
-    read_values: list[T | Unreadable] = []
-    # Pillow and soundfile let go of the interpreter's lock while they decode.
+    tried: list[T | Unreadable | None] = []
+    # Pillow, soundfile and PyAV let go of the interpreter's lock while they decode.
     with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
-        for start in range(0, len(raw), CHUNK):  # values that lie on disk are not all held at once
-            there = [(offset + start + i, v) for i, v in enumerate(raw[start : start + CHUNK]) if v is not None]
-            read_values += pool.map(attempt, there) if pool else map(attempt, there)
-    if failures := [value for value in read_values if isinstance(value, Unreadable)]:
+        for start in range(0, len(raw), CHUNK):
+            numbered = enumerate(raw[start : start + CHUNK], start=offset + start)
+            tried += pool.map(attempt, numbered) if pool else map(attempt, numbered)
+    return tried
+
+
+def refuse(tried: Sequence[Any]) -> None:
+    if failures := [value for value in tried if isinstance(value, Unreadable)]:
         raise UnreadableError(failures)
-    return [value for value in read_values if not isinstance(value, Unreadable)]
+
+
+def source(value: Encoded) -> Path | BytesIO:
+    """What a decoder opens."""
+    if isinstance(value, Mapping):
+        held, path = value.get("bytes"), value.get("path")
+        if held is None and path is None:
+            raise ValueError("it has neither bytes nor a path")
+        value = Path(str(path)) if held is None else held
+    return BytesIO(value) if isinstance(value, bytes) else value
 
 
 def shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        value = value.get("path") or value.get("bytes") or "a row of cells"
+    if isinstance(value, bytes):
+        return f"a file of {len(value)} bytes"
     return str(value) if isinstance(value, Path | str) else "an array"
+
+
+def reason(error: Exception, value: Any) -> str:
+    """What a library says, without the file's name once more."""
+    said = str(error) or type(error).__name__
+    if isinstance(value, Path):
+        said = said.replace(str(value), "it")
+    return re.sub(r"<_io\.BytesIO object at \w+>", "it", said)[:200]

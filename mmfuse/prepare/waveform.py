@@ -1,27 +1,39 @@
 """From sound files or arrays to mono waveforms at one sampling rate, float32 from -1 to 1."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-import soundfile
 import soxr  # what librosa resamples with, without the minute that its first call compiles for
 import torch
 
 from mmfuse.prepare.reading import read_each
+from mmfuse.prepare.sound import Sound, decoded, sampling_rate
 from mmfuse.types import Preparation, Ragged
 
-Sound = Path | tuple[np.ndarray, int]  # an array is (samples,) with its sampling rate
+LOUDNESS = 0.1  # the root mean square that `rms` brings sounds to: 20 dB below full scale, so that peaks have room
 
 
 class Waveform(Preparation):
-    def __init__(self, rate: int | None = None, max_seconds: float = 10.0, threads: int = 4):
+    def __init__(
+        self,
+        rate: int | None = None,
+        max_seconds: float = 10.0,
+        trim: float | None = None,
+        normalise: Literal["peak", "rms"] | None = None,
+        threads: int = 4,
+    ):
         """`rate` in samples a second; None takes that of the first training row. What is beyond `max_seconds` is cut.
 
-        Sounds of another rate are resampled, several channels averaged. Files are decoded in `threads` threads.
+        Sounds of another rate are resampled, several channels averaged. `trim` first takes off what is so many decibels
+        below the loudest place at either end, as `librosa.effects.trim` does, in windows of 2048 samples. `normalise`
+        brings the loudest sample to 1, or the root mean square to 0.1. Files are decoded in `threads` threads.
         """
-        self.max_seconds, self.threads = max_seconds, threads
+        if trim is not None and trim <= 0:
+            raise ValueError(f"trim={trim}: decibels below the loudest place are needed, such as 30.0")
+        if normalise not in (None, "peak", "rms"):
+            raise ValueError(f"normalise={normalise}: one of peak, rms is needed, or null")
+        self.max_seconds, self.trim, self.normalise, self.threads = max_seconds, trim, normalise, threads
         self.size = rate or 0
 
     def fit(self, raw: Sequence[Sound | None]) -> None:
@@ -39,27 +51,37 @@ class Waveform(Preparation):
 
     def wave(self, sound: Sound) -> np.ndarray:
         """(samples,) at this preparation's rate."""
-        if isinstance(sound, tuple):
-            data, rate = sound
-        else:
-            rate = sampling_rate(sound)
-            data, rate = soundfile.read(sound, frames=int(self.max_seconds * rate), dtype="float32", always_2d=True)
-            data = data.mean(axis=1)
+        data, rate = decoded(sound, None if self.trim else self.max_seconds)
         if not len(data) or not np.isfinite(data).all():
             raise ValueError("it has samples that are not numbers" if len(data) else "it has no samples")
-        data = data[: int(self.max_seconds * rate)].astype(np.float32)
-        return data if rate == self.size else soxr.resample(data, rate, self.size, quality="HQ")
+        data = data.astype(np.float32)
+        if self.trim:
+            data = trimmed(data, self.trim)
+        data = data[: int(self.max_seconds * rate)]
+        if rate != self.size:
+            data = soxr.resample(data, rate, self.size, quality="HQ")
+        return levelled(data, self.normalise) if self.normalise else data
 
     def state(self) -> dict[str, Any]:
-        return {"rate": self.size}
+        return {
+            "rate": self.size,
+            "max_seconds": self.max_seconds,
+            "trim": self.trim,
+            "normalise": self.normalise,
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.size = state["rate"]
+        self.size, self.max_seconds = state["rate"], state["max_seconds"]
+        self.trim, self.normalise = state["trim"], state["normalise"]
 
 
-def sampling_rate(sound: Sound) -> int:
-    if isinstance(sound, tuple):
-        return sound[1]
-    if not sound.exists():
-        raise FileNotFoundError(sound)
-    return soundfile.info(sound).samplerate
+def trimmed(data: np.ndarray, decibels: float) -> np.ndarray:
+    import librosa  # some seconds, which sounds that stay as they are do not take
+
+    return librosa.effects.trim(data, top_db=decibels)[0]
+
+
+def levelled(data: np.ndarray, by: str) -> np.ndarray:
+    """Silence stays silence."""
+    level = np.abs(data).max() if by == "peak" else np.sqrt(np.mean(np.square(data, dtype=np.float64))) / LOUDNESS
+    return (data / level).astype(np.float32) if level > 0 else data
