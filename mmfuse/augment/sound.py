@@ -1,7 +1,7 @@
 """Waveforms made louder or softer, moved in time, and noisy, each by dice of its own."""
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from mmfuse.types import Signal
@@ -18,8 +18,9 @@ class Sound(nn.Module):
     ):
         """Waveforms of `size` samples a second.
 
-        `gain_db` and `shift_ms` are the most either way; what `circular` shifts out at one end comes in at the other,
-        and else silence does. `snr_db` is a sound's mean power over that of the white noise added to it.
+        `gain_db` and `shift_ms` are the most either way, and no sound moves by more than half its length. What
+        `circular` shifts out at one end comes in at the other, and else silence does. `snr_db` is a sound's mean power
+        over that of the white noise added to it.
         """
         super().__init__()
         for name, value in (("gain_db", gain_db), ("shift_ms", shift_ms)):
@@ -34,9 +35,10 @@ class Sound(nn.Module):
             decibels = self.gain_db * (2 * torch.rand(len(sound), 1, device=sound.device) - 1)  # (B, 1)
             sound = louder(sound, decibels)
         if self.shift:
-            most = self.shift
-            by = torch.randint(-most, most + 1, (len(sound),), device=sound.device)  # (B,)
-            sound = shifted(sound, mask, by, self.circular)
+            lengths = (mask * torch.arange(1, mask.shape[1] + 1, device=mask.device)).amax(dim=1)  # (B,)
+            most = (lengths // 2).clamp(max=self.shift)  # a short sound does not leave altogether
+            by = ((2 * most + 1) * torch.rand(len(sound), device=sound.device)).long() - most  # (B,)
+            sound = shifted(sound, mask, lengths, by, self.circular)
         if self.snr_db is not None:
             sound = noisy(sound, mask, self.snr_db)
         return Signal(torch.where(mask, sound, signal.data), mask)
@@ -46,13 +48,17 @@ def louder(sound: Float[Tensor, "B T"], decibels: Float[Tensor, "B 1"]) -> Float
     return sound * (10 ** (decibels / 20)).to(sound.dtype)
 
 
-def shifted(sound: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"], by: Tensor, circular: bool) -> Float[Tensor, "B T"]:
-    """Each row `by` (B,) samples later, within its own length. What would come from a masked sample is silence."""
-    place = torch.arange(sound.shape[1], device=sound.device)  # (T,)
-    lengths = (mask * (place + 1)).amax(dim=1, keepdim=True).clamp(min=1)  # (B, 1)
-    source = place - by[:, None]  # (B, T)
-    within = (source >= 0) & (source < lengths)
-    source = source % lengths
+def shifted(
+    sound: Float[Tensor, "B T"],
+    mask: Bool[Tensor, "B T"],
+    lengths: Int[Tensor, " B"],
+    by: Int[Tensor, " B"],
+    circular: bool,
+) -> Float[Tensor, "B T"]:
+    """Each row `by` samples later, within its own length. What would come from a masked sample is silence."""
+    source = torch.arange(sound.shape[1], device=sound.device) - by[:, None]  # (B, T)
+    within = (source >= 0) & (source < lengths[:, None])
+    source = source % lengths[:, None].clamp(min=1)
     heard = mask.gather(1, source) & (within | circular)
     return sound.gather(1, source).masked_fill(~heard, 0.0)
 

@@ -40,4 +40,5 @@ def read_each(read: Callable[[Any], T], raw: Sequence[Any], threads: int = 1) ->
 
 
 def shown(value: Any) -> str:
-    return str(value) if isinstance(value, Path | str) else "an array"
+    text = str(value) if isinstance(value, Path | str) else "an array"
+    return text.encode(errors="backslashreplace").decode()  # half a surrogate pair could not be printed

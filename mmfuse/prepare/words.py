@@ -44,20 +44,25 @@ class Words(Preparation):
         if segment is not None:
             jieba()
         self.min_count, self.max_length, self.max_words = min_count, max_length, max_words
-        self.rules: dict[str, Any] = {
-            "lowercase": lowercase,
-            "level": level,
-            "segment": segment,
-            "stop_words": list(stop_words) if stop_words else None,
-            "stem": stem,
-            "lemmatise": lemmatise,
-        }
-        self.set_up(untrained(level, lowercase, chinese=segment is None))
+        self.follow(
+            {
+                "lowercase": lowercase,
+                "level": level,
+                "segment": segment,
+                "stop_words": list(stop_words) if stop_words else None,
+                "stem": stem,
+                "lemmatise": lemmatise,
+            }
+        )
+        self.number_by(untrained(level, lowercase, chinese=segment is None))
 
-    def set_up(self, tokenizer: Tokenizer) -> None:
+    def follow(self, rules: dict[str, Any]) -> None:
+        self.rules = rules
+        self.forms = Forms(rules["stop_words"], rules["stem"], rules["lemmatise"])
+        self.cutter = cutter(chinese=rules["segment"] is None)
+
+    def number_by(self, tokenizer: Tokenizer) -> None:
         self.tokenizer, self.size = tokenizer, tokenizer.get_vocab_size()
-        self.forms = Forms(self.rules["stop_words"], self.rules["stem"], self.rules["lemmatise"])
-        self.cutter = cutter(chinese=self.rules["segment"] is None)
         self.numbers: dict[str, int] = {}  # of words that came already split
 
     def fit(self, raw: Sequence[Text | None]) -> None:
@@ -75,7 +80,7 @@ class Words(Preparation):
         else:
             tokenizer.train_from_iterator([self.formed(text) for text in read if isinstance(text, str)], learns)
         tokenizer.enable_truncation(self.max_length)
-        self.set_up(tokenizer)
+        self.number_by(tokenizer)
 
     def __call__(self, raw: Sequence[Text | None]) -> Ragged:
         read = read_each(self.spelled, raw)
@@ -93,13 +98,13 @@ class Words(Preparation):
         lengths = torch.tensor([len(w) for w in words], dtype=torch.long)
         return Ragged(torch.tensor([number for w in words for number in w], dtype=torch.long), lengths)
 
-    def spelled(self, text: Text) -> str | list[str]:
+    def spelled(self, text: Any) -> str | list[str]:
         """The same, or a `ValueError` that says why it is neither text nor words."""
         if isinstance(text, str):
             text.encode()  # half a surrogate pair is no character
             return text
         if not isinstance(text, list | tuple | np.ndarray):
-            raise ValueError(f"{text!r} is a {type(text).__name__}, where text is needed")
+            raise ValueError(f"it is a {type(text).__name__}, where text is needed")
         if self.rules["level"] != "word":
             raise ValueError(f"its words are split already, which goes with level=word and not {self.rules['level']}")
         for place, word in enumerate(text):
@@ -128,11 +133,12 @@ class Words(Preparation):
         return self.numbers[word]
 
     def state(self) -> dict[str, Any]:
-        return {"tokenizer": json.loads(self.tokenizer.to_str()), "rules": self.rules}
+        tokenizer = json.loads(self.tokenizer.to_str())
+        return {"tokenizer": tokenizer, "rules": self.rules, "max_length": self.max_length}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.rules = state["rules"]
+        self.follow(state["rules"])
         tokenizer = Tokenizer.from_str(json.dumps(state["tokenizer"]))
         tokenizer.encode_special_tokens = True  # which its state does not hold
-        self.max_length = tokenizer.truncation["max_length"]
-        self.set_up(tokenizer)
+        self.max_length = state["max_length"]
+        self.number_by(tokenizer)
