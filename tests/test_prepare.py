@@ -223,6 +223,14 @@ class TestForms:
         assert 1 not in numbers
         assert numbers[-1] != numbers[0]
 
+    def test_punctuation_and_line_breaks_part_words_as_they_always_do(self):
+        """With a stemmer that changes none of these words."""
+        raw = ["to (be), or\nnot-to\u3000be", "北京or", "a\tb  c"]
+        plain, stemmed = Words(min_count=1), Words(min_count=1, stem="english")
+        plain.fit(raw)
+        stemmed.fit(raw)
+        assert same(stemmed(raw), plain(raw))
+
     def test_each_word_is_looked_up_once(self, monkeypatch):
         asked = []
         monkeypatch.setattr("simplemma.lemmatize", lambda word, language: asked.append(word) or word)

@@ -35,6 +35,8 @@ class Picture(nn.Module):
         self.flip, self.crop, self.rotate, self.color = flip, crop, rotate, color
 
     def forward(self, signal: Signal) -> Signal:
+        if not (self.flip or self.crop or self.rotate or self.color):
+            return signal
         pictures, mask = signal  # (B, T, C, H, W)
         rows = len(pictures)
 

@@ -30,6 +30,8 @@ class Sound(nn.Module):
         self.shift = round(size * shift_ms / 1000)  # samples
 
     def forward(self, signal: Signal) -> Signal:
+        if not (self.gain_db or self.shift) and self.snr_db is None:
+            return signal
         sound, mask = signal  # (B, T)
         if self.gain_db:
             decibels = self.gain_db * (2 * torch.rand(len(sound), 1, device=sound.device) - 1)  # (B, 1)

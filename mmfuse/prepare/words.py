@@ -60,6 +60,7 @@ class Words(Preparation):
         self.rules = rules
         self.forms = Forms(rules["stop_words"], rules["stem"], rules["lemmatise"])
         self.cutter = cutter(chinese=rules["segment"] is None)
+        self.chunks: dict[str, list[str]] = {}
 
     def number_by(self, tokenizer: Tokenizer) -> None:
         self.tokenizer, self.size = tokenizer, tokenizer.get_vocab_size()
@@ -118,8 +119,17 @@ class Words(Preparation):
     def formed(self, text: str) -> str:
         """The text with its words' forms, spaces between them; the very text where nothing is to be done."""
         if self.forms:
-            return " ".join(self.forms.kept(self.cut(text)))
+            return " ".join(word for chunk in text.split(" ") for word in self.kept(chunk))
         return segmented(text) if self.rules["segment"] else text
+
+    def kept(self, chunk: str) -> list[str]:
+        """The forms of the words between two spaces, "(Houses," among them, most of which come often."""
+        if chunk in self.chunks:
+            return self.chunks[chunk]
+        words = self.forms.kept(self.cut(chunk))
+        if len(chunk) <= 40:  # a sentence without spaces hardly comes twice
+            self.chunks[chunk] = words
+        return words
 
     def cut(self, text: str) -> list[str]:
         text = segmented(text) if self.rules["segment"] else text
