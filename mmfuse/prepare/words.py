@@ -19,8 +19,6 @@ from mmfuse.prepare.segment import jieba, segmented
 from mmfuse.prepare.vocabulary import PADDING, UNKNOWN, cutter, trainer, untrained
 from mmfuse.types import Preparation, Ragged
 
-Text = str | list | tuple | np.ndarray  # a text, or its words, each of which is to be one step
-
 
 class Words(Preparation):
     def __init__(
@@ -66,7 +64,8 @@ class Words(Preparation):
         self.tokenizer, self.size = tokenizer, tokenizer.get_vocab_size()
         self.numbers: dict[str, int] = {}  # of words that came already split
 
-    def fit(self, raw: Sequence[Text | None]) -> None:
+    def fit(self, raw: Sequence[Any]) -> None:
+        """Each value is a text, or a list, tuple or array of its words, or None."""
         read = read_each(self.spelled, raw)
         level, lowercase = self.rules["level"], self.rules["lowercase"]
         split = any(isinstance(text, list) for text in read)
@@ -83,7 +82,7 @@ class Words(Preparation):
         tokenizer.enable_truncation(self.max_length)
         self.number_by(tokenizer)
 
-    def __call__(self, raw: Sequence[Text | None]) -> Ragged:
+    def __call__(self, raw: Sequence[Any]) -> Ragged:
         read = read_each(self.spelled, raw)
         texts = [self.formed(text) for text in read if isinstance(text, str)]
         encoded = iter(self.tokenizer.encode_batch_fast(texts))
