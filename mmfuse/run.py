@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import nn
 from torch.utils.data import DataLoader
 
 from mmfuse.data import splits
@@ -184,11 +185,20 @@ def build(cfg: Config, prepared: Prepared, seed: int) -> Model:
     missing = cfg["dataset"]["missing"]
     token = missing["policy"] == "fill" and missing["fill"] == "token"
     for modality, preparation in prepared.preparations.items():
-        about = {k: v for k, v in cfg["encoder"][modality].items() if k not in ("name", "prepare")}
+        about = {k: v for k, v in cfg["encoder"][modality].items() if k not in ("name", "prepare", "augment")}
         encoder: Encoder = make(about, f"encoder.{modality}", size=preparation.size)
         encoders[modality] = LearnedToken(encoder) if token else encoder
     fusion = partial(make, cfg["fusion"], "fusion")
     return make(cfg["model"], "model", encoders=encoders, tasks=prepared.tasks, fusion=fusion)
+
+
+def augment(cfg: Config, prepared: Prepared) -> dict[str, nn.Module]:
+    """What changes the training rows of the modalities whose encoder's file names an augmentation."""
+    return {
+        modality: make(about, f"encoder.{modality}.augment", size=preparation.size)
+        for modality, preparation in prepared.preparations.items()
+        if (about := cfg["encoder"][modality].get("augment"))
+    }
 
 
 def learner(cfg: Config, prepared: Prepared, seed: int) -> "Learner":
@@ -202,6 +212,7 @@ def learner(cfg: Config, prepared: Prepared, seed: int) -> "Learner":
             balancer=make(cfg["balance"], "balance"),
             schedule=make(cfg["schedule"], "schedule"),
             optimizer=partial(make, cfg["optimizer"], "optimizer"),
+            augment=augment(cfg, prepared),
             drop=cfg["drop"],
             seed=seed,
         )
@@ -272,6 +283,7 @@ def check(cfg: Config, listener: Listener) -> None:
     prepared = prepare(cfg, examples, divided[0][1])
     divided = whole_rows(cfg, divided, examples, prepared)
     model = build(cfg, prepared, cfg["seeds"][0])
+    augment(cfg, prepared)
     check_settings(cfg, examples, prepared)
     listener.described(*describe(cfg, divided, prepared, len(examples), model))
     batch: Batch = next(iter(loader(cfg, prepared, prepared.seen, cfg["seeds"][0])))

@@ -29,7 +29,7 @@ def build() -> Callable[..., Any]:
     """What a component's yaml names, made with the yaml's own arguments and with these parts."""
 
     def from_yaml(path: Path, **parts: Any) -> Any:
-        arguments = {key: value for key, value in OmegaConf.load(path).items() if key != "prepare"}
+        arguments = {key: value for key, value in OmegaConf.load(path).items() if key not in ("prepare", "augment")}
         return instantiate(arguments, _partial_=True, _convert_="object")(**parts)
 
     return from_yaml

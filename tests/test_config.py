@@ -31,12 +31,12 @@ def refusal(*typed, **more):
 @pytest.mark.parametrize("file", PARTS, ids=lambda file: str(file.relative_to(packaged())))
 def test_a_yaml_names_every_argument_of_its_target_with_its_default(file):
     config, group = OmegaConf.load(file), file.relative_to(packaged()).parts[0]
-    for part, given in ((config, GIVEN_IN_CODE.get(group, set())), (config.get("prepare"), set())):
+    for name, part in ((group, config), ("prepare", config.get("prepare")), ("augment", config.get("augment"))):
         if part is None:
             continue
         parameters = inspect.signature(get_object(part._target_)).parameters
-        says = {k for k in part if k not in ("_target_", "prepare", "split")}
-        assert says == set(parameters) - given
+        says = {k for k in part if k not in ("_target_", "prepare", "augment", "split")}
+        assert says == set(parameters) - GIVEN_IN_CODE.get(name, set())
         for key in says:
             default = parameters[key].default
             if default is not inspect.Parameter.empty:
@@ -94,6 +94,12 @@ def test_the_default_is_what_the_readme_says_it_is():
         ("encoder.text=cnn", "'text' is of kind text, and the encoder 'cnn' is for image"),
         ("encoder.txt=cnn", "no modality 'txt'"),
         ("encoder.text.prepare.min_cuont=3", "did you mean 'encoder.text.prepare.min_count'?"),
+        ("encoder.image.augment.flop=1", "did you mean 'encoder.image.augment.flip'?"),
+        ("encoder.image.augment.flip=2", "takes float >= 0 <= 1, not 2"),
+        ("encoder.audio.augment.snr_db=loud", "takes float"),
+        ("encoder.text.prepare.level=letter", "takes word | character | subword"),
+        ("encoder.text.prepare.segment=stanza", "takes jieba"),
+        ("encoder.image.augment._target_=os.system", "must not run what is not allowed"),
         ("modalities=[txt]", "did you mean 'text'?"),
         ("modalities=[]", "at least one is needed"),
         ("tasks=[digit,parity]", "single_task learns one task"),

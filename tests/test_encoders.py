@@ -18,6 +18,7 @@ from mmfuse.encoders.identity import Identity
 from mmfuse.encoders.log_mel import LogMel
 from mmfuse.encoders.mel_cnn import MelCNN
 from mmfuse.encoders.mlp import MLP
+from mmfuse.encoders.spec_augment import SpecAugment
 from mmfuse.types import Signal
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs/encoder").glob("*/*.yaml"))
@@ -185,6 +186,50 @@ class TestLogMel:
         encoder = MelCNN(8000, dim=16).eval()
         quiet, loud = encoder(Signal(wave, mask)), encoder(Signal(5 * wave, mask))
         torch.testing.assert_close(unpadded(loud), unpadded(quiet), atol=1e-3, rtol=1e-3)
+
+
+class TestSpecAugment:
+    LENGTHS = torch.tensor([30, 12, 0, 30])
+
+    @pytest.fixture
+    def spectrogram(self):
+        """Ones (B, F, bands), so that zeros are what was hidden."""
+        return torch.ones(4, 30, 20), torch.arange(30) < self.LENGTHS[:, None]
+
+    def test_hides_bands_of_frames_and_of_pitch(self, spectrogram):
+        steps, mask = spectrogram
+        widths = {"time": set(), "frequency": set()}
+        for _ in range(200):
+            hidden = SpecAugment(1, 5, 1, 4)(steps, mask) == 0
+            frames, bands = hidden.all(dim=2), hidden.all(dim=1)  # (B, F), (B, bands)
+            assert torch.equal(hidden, frames[:, :, None] | bands[:, None, :])
+            for name, places in (("time", frames), ("frequency", bands)):
+                starts = places[:, :1].sum(dim=1) + (places[:, 1:] & ~places[:, :-1]).sum(dim=1)
+                assert (starts <= 1).all()  # one band a row
+                widths[name] |= set(places[0].sum(dim=0, keepdim=True).tolist())
+            assert not (frames & ~mask).any()
+        assert widths == {"time": set(range(6)), "frequency": set(range(5))}
+
+    def test_every_place_may_be_hidden_and_rows_differ(self, spectrogram):
+        steps, mask = spectrogram
+        hidden = torch.stack([SpecAugment(2, 8, 2, 6)(steps, mask) == 0 for _ in range(300)])
+        assert torch.equal(hidden.any(dim=0)[[0, 3]], torch.ones(2, 30, 20, dtype=torch.bool))
+        assert not torch.equal(hidden[:, 0], hidden[:, 3])
+
+    def test_only_training_is_disturbed_by_it(self, unpadded):
+        """And there the paper's LD policy hides far more than nothing."""
+        torch.manual_seed(1)
+        signal = Signal(0.1 * torch.randn(2, 4000), torch.ones(2, 4000, dtype=torch.bool))
+        encoder = MelCNN(8000, dim=16, time_masks=2, time_width=10, frequency_masks=2, frequency_width=13)
+        plain = MelCNN(8000, dim=16)
+        plain.load_state_dict(encoder.state_dict())
+        torch.testing.assert_close(encoder.eval()(signal), plain.eval()(signal), atol=0, rtol=0)
+        assert not torch.allclose(encoder.train()(signal).data, plain.train()(signal).data)
+
+    @pytest.mark.parametrize("widths", [(1, 0, 0, 0), (0, 5, 0, 0), (0, 0, 2, 0), (-1, 5, 0, 0)])
+    def test_refuses_masks_without_a_width(self, widths):
+        with pytest.raises(ValueError, match="both are needed"):
+            SpecAugment(*widths)
 
 
 class TestRecurrent:

@@ -1,5 +1,9 @@
 """From raw values to what encoders read."""
 
+import os
+import subprocess
+import sys
+
 import librosa
 import numpy as np
 import pytest
@@ -9,6 +13,7 @@ from PIL import ExifTags, Image
 
 from mmfuse.prepare.features import Features
 from mmfuse.prepare.pixels import Pixels
+from mmfuse.prepare.segment import jieba, segmented
 from mmfuse.prepare.waveform import Waveform
 from mmfuse.prepare.words import Words
 from mmfuse.types import Ragged, UnreadableError
@@ -89,6 +94,240 @@ class TestWords:
         other = through_json(words)
         assert other.size == words.size
         assert same(other(raw), words(raw))
+
+    @pytest.mark.parametrize(
+        "rules",
+        [
+            {"lowercase": False},
+            {"level": "character"},
+            {"level": "subword", "max_words": 40},
+            {"segment": "jieba"},
+            {"stop_words": ["en", "zh"], "segment": "jieba"},
+            {"stem": "german"},
+            {"lemmatise": "de", "lowercase": False},
+            {"level": "subword", "stem": "english", "stop_words": ["en"]},
+        ],
+        ids=str,
+    )
+    def test_every_rule_is_restored(self, rules, through_json):
+        words = Words(min_count=1, max_length=9, **rules)
+        words.fit(["The quick, brown foxes", "die Füchse im Haus", "我来到北京清华大学", "its houses"])
+        raw = ["The fox, quick and brown", None, "das Häuschen der Füchse", "北京大学", "", "and the"]
+        other = through_json(words)
+        assert other.size == words.size
+        assert same(other(raw), words(raw))
+        assert other.state() == words.state()
+
+    def test_case_and_accents_can_be_kept(self):
+        words = Words(min_count=1, lowercase=False)
+        words.fit(["rot Rot röt"])
+        assert words.size == 5
+        assert len(set(words(["rot", "Rot", "röt"]).data.tolist())) == 3
+
+    def test_refuses_a_value_that_is_no_text(self):
+        words = Words()
+        with pytest.raises(UnreadableError) as error:
+            words.fit(["text", None, 3.5, "half a \ud83d", ["split", 3], []])
+        assert [failure.row for failure in error.value.failures] == [2, 3, 4, 5]
+        reasons = [failure.reason for failure in error.value.failures]
+        assert reasons[0] == "it is a float, where text is needed"
+        assert reasons[2:] == ["3 at place 1 is no word", "it has no words"]
+        error.value.failures[1].value.encode()  # can be printed
+
+
+class TestCharacters:
+    def test_are_numbered_one_by_one_spaces_among_them(self):
+        words = Words(min_count=1, level="character")
+        words.fit(["Ab ba"])
+        assert words.size == 5  # padding, unknown, a, b and the space
+        a, b = words(["ab"]).data.tolist()
+        assert words(["  bA\n\tb "]).data.tolist() == [b, a, words([" a b"]).data[1], b]
+        assert words(["x"]).data.tolist() == [1]
+
+    def test_a_korean_syllable_is_one(self):
+        words = Words(min_count=1, level="character")
+        words.fit(["한국어"])
+        assert words(["한국어", "국"]).lengths.tolist() == [3, 1]
+
+    def test_chinese_has_no_spaces_that_it_did_not_have(self):
+        words = Words(min_count=1, level="character")
+        words.fit(["这个数字"])
+        assert words(["数字"]).lengths.tolist() == [2]
+
+
+class TestSubwords:
+    """The example of Sennrich et al., 2016, section 3.2."""
+
+    TEXTS = ("low " * 5 + "lower " * 2, "newest " * 6 + "widest " * 3)
+
+    def test_an_unseen_word_is_made_of_seen_parts(self):
+        words = Words(min_count=1, level="subword")
+        words.fit(self.TEXTS)
+        names = {number: name for name, number in words.tokenizer.get_vocab().items()}
+        parts = [names[n] for n in words(["lowest"]).data.tolist()]
+        assert parts[-1] == "est</w>"  # the paper's first two merges
+        assert "".join(parts) == "lowest</w>"
+
+    @pytest.mark.parametrize("most", [10, 24, 30])
+    def test_there_are_no_more_than_asked_for(self, most):
+        words = Words(min_count=1, max_words=most, level="subword")
+        words.fit(self.TEXTS)
+        assert words.size <= most
+        assert words(self.TEXTS).data.max() < words.size
+
+    def test_without_a_limit_frequent_words_are_whole(self):
+        words = Words(min_count=1, level="subword")
+        words.fit(self.TEXTS)
+        assert words(["newest low"]).lengths.tolist() == [2]
+
+
+class TestForms:
+    def test_stop_words_of_several_languages_go(self):
+        words = Words(min_count=1, stop_words=["en", "de"])
+        words.fit(["The house and the FÜR mouse", "und das Haus"])
+        assert words(["The house and the FÜR mouse", "und das Haus", "the"]).lengths.tolist() == [2, 1, 1]
+        assert words(["the and"]).data.tolist() == [1]  # nothing is left: one unknown word
+
+    def test_chinese_stop_words_are_of_several_characters(self):
+        words = Words(min_count=1, segment="jieba", stop_words=["zh"])
+        words.fit(["我们爱北京"])
+        assert words(["我们爱北京"]).lengths.tolist() == [2]
+
+    @pytest.mark.parametrize(
+        ("rule", "alike", "other"),
+        [
+            ({"stem": "english"}, ["consist", "Consisted", "consistency", "consisting"], "consign"),  # Snowball's page
+            ({"stem": "german"}, ["Häuser", "häusern", "Haus"], "Haut"),
+            ({"lemmatise": "en"}, ["mouse", "mice", "Mice"], "house"),
+            ({"lemmatise": "de"}, ["Haus", "Häuser", "Häusern"], "Haut"),
+        ],
+    )
+    def test_forms_of_a_word_have_one_number(self, rule, alike, other):
+        words = Words(min_count=len(alike), **rule)
+        words.fit([*alike, *[other] * len(alike)])
+        assert words.size == 4
+        numbers = words([*alike, other]).data.tolist()
+        assert len(set(numbers[:-1])) == 1
+        assert 1 not in numbers
+        assert numbers[-1] != numbers[0]
+
+    def test_punctuation_and_line_breaks_part_words_as_they_always_do(self):
+        """With a stemmer that changes none of these words."""
+        raw = ["to (be), or\nnot-to\u3000be", "北京or", "a\tb  c"]
+        plain, stemmed = Words(min_count=1), Words(min_count=1, stem="english")
+        plain.fit(raw)
+        stemmed.fit(raw)
+        assert same(stemmed(raw), plain(raw))
+
+    def test_each_word_is_looked_up_once(self, monkeypatch):
+        asked = []
+        monkeypatch.setattr("simplemma.lemmatize", lambda word, language: asked.append(word) or word)
+        words = Words(min_count=1, lemmatise="en")
+        words.fit(["red green red", "green"])
+        words(["red red", ["red", "red"]])
+        assert sorted(asked) == ["green", "red"]
+
+    @pytest.mark.parametrize(
+        ("rules", "says"),
+        [
+            ({"stem": "english", "lemmatise": "en"}, "choose one"),
+            ({"stem": "englisch"}, "did you mean 'english'"),
+            ({"stem": "EN"}, "stem=EN"),
+            ({"lemmatise": "english"}, "lemmatise=english: there is no such dictionary"),
+            ({"stop_words": ["en", "xx"]}, "no list for 'xx'"),
+        ],
+    )
+    def test_refuses_what_there_is_not(self, rules, says):
+        with pytest.raises(ValueError, match=says):
+            Words(**rules)
+
+    @pytest.mark.parametrize(
+        ("library", "rules", "extra"),
+        [
+            ("snowballstemmer", {"stem": "english"}, "text"),
+            ("simplemma", {"lemmatise": "en"}, "text"),
+            ("stopwordsiso", {"stop_words": ["en"]}, "text"),
+            ("jieba", {"segment": "jieba"}, "zh"),
+        ],
+    )
+    def test_says_what_to_install(self, library, rules, extra, monkeypatch):
+        for module in [m for m in sys.modules if m.split(".")[0] == library]:
+            monkeypatch.delitem(sys.modules, module)
+        monkeypatch.setitem(sys.modules, library, None)
+        jieba.cache_clear()
+        with pytest.raises(ValueError, match=rf"pip install 'mmfuse\[{extra}\]'"):
+            Words(**rules)
+
+
+class TestSegment:
+    def test_cuts_chinese_and_nothing_else(self):
+        """The first sentence of jieba's own page, among letters that jieba would cut at the accent."""
+        assert segmented("我来到北京清华大学").split() == ["我", "来到", "北京", "清华大学"]
+        assert segmented("die Füchse, 3.5 %") == "die Füchse, 3.5 %"
+        assert segmented("in北京für我").split() == ["in", "北京", "für", "我"]
+
+    def test_a_word_of_several_characters_has_one_number(self):
+        words = Words(min_count=1, segment="jieba")
+        words.fit(["我来到北京清华大学", "Die Stadt北京"])
+        assert words(["北京清华大学", "Stadt 北京", "京"]).lengths.tolist() == [2, 2, 1]
+        assert words(["北京", "stadt北京", "京"]).data.tolist()[2:] == [words(["北京"]).data.item(), 1]
+
+    def test_says_nothing_and_leaves_nothing(self, tmp_path):
+        code = "from mmfuse.prepare.segment import segmented; segmented('北京大学')"
+        done = subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(tmp_path)}, capture_output=True
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+        assert not list(tmp_path.iterdir())
+
+
+class TestSplitWords:
+    ROWS = (["The", "U.S.", "isn't", "New York", "", "[PAD]"], ["the", "u.s.", "北京"])
+
+    def test_each_is_one_step(self):
+        words = Words(min_count=1)
+        words.fit([*self.ROWS, None])
+        prepared = words([self.ROWS[0], None, np.array(self.ROWS[1], object), ("never", "U.S.")])
+        assert prepared.lengths.tolist() == [6, 0, 3, 2]
+        the, us, isnt, york, nothing, pad, *rest = prepared.data.tolist()
+        assert rest == [the, us, rest[2], 1, us]
+        assert nothing == 1
+        assert len({0, 1, the, us, isnt, york, pad, rest[2]}) == 8
+
+    def test_rare_ones_are_unknown(self):
+        words = Words(min_count=2)
+        words.fit(self.ROWS)
+        assert words([self.ROWS[1]]).data.tolist().count(1) == 1  # 北京
+
+    def test_nothing_spells_padding(self):
+        words = Words(min_count=1, lowercase=False)
+        words.fit([["[PAD]", "a", "[UNK]"]])
+        assert words([["[PAD]", "a", "[UNK]"]]).data.tolist() == [1, 2, 1]
+
+    def test_stop_words_stay_and_stems_are_taken(self):
+        words = Words(min_count=1, stop_words=["en"], stem="english")
+        words.fit([["the", "consistency", "of"]])
+        prepared = words([["The", "consisting", "of"], "The consisting"])
+        assert prepared.lengths.tolist() == [3, 1]
+        assert prepared.data[1] == prepared.data[3] != 1
+
+    def test_what_is_too_long_is_cut(self, through_json):
+        words = Words(min_count=1, max_length=2)
+        words.fit(self.ROWS)
+        assert through_json(words)(self.ROWS).lengths.tolist() == [2, 2]
+
+    def test_are_the_same_once_restored(self, through_json):
+        words = Words(min_count=1, stem="english")
+        words.fit(self.ROWS)
+        assert same(through_json(words)([*self.ROWS, "the U.S."]), words([*self.ROWS, "the U.S."]))
+
+    @pytest.mark.parametrize("level", ["character", "subword"])
+    def test_are_refused_at_other_levels(self, level):
+        with pytest.raises(UnreadableError) as error:
+            Words(level=level).fit(["a text", ["split", "text"]])
+        ((row, _, reason, _),) = error.value.failures
+        assert row == 1
+        assert "level=word" in reason
 
 
 class TestPixels:

@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from sklearn.metrics import accuracy_score, precision_score
 
+from mmfuse.augment.words import Words
 from mmfuse.cli import main
 
 SHORT = ["trainer.max_epochs=1", "bootstrap=50", "threads=1", "--quiet"]
@@ -159,6 +160,36 @@ def test_a_table_of_every_kind_trains_and_recorded_rows_have_their_names(rows):
     assert data["classes"] == {"mood": ["glad", "sad"]}
 
 
+AUGMENTED = [
+    "encoder.review.augment.drop=0.3",
+    "encoder.photo.augment={flip: 0.5, crop: 0.2, rotate: 10.0, color: 0.2}",
+    "encoder.sound.augment={gain_db: 6.0, shift_ms: 10.0, snr_db: 20.0}",
+    "encoder.sound.time_masks=1",
+    "encoder.sound.time_width=3",
+    "encoder.pose.augment.noise=0.1",
+    "encoder.scores.augment.noise=0.1",
+]
+
+
+def test_augmentation_of_every_kind_trains_to_the_same_bits_by_the_same_seed(rows):
+    few = ["trainer.max_epochs=2", *SHORT[1:]]
+    for folder, augmented in (("first", AUGMENTED), ("second", AUGMENTED), ("plain", [])):
+        assert main(["train", *TABLE, EVERY_KIND, TASKS, *augmented, f"output_dir={folder}", *few]) == 0
+    losses = {}
+    for folder in ("first", "second", "plain"):
+        with open(Path(folder, "latest", "seed-0", "history.csv")) as file:
+            losses[folder] = [(epoch["train/loss"], epoch["val/loss"]) for epoch in csv.DictReader(file)]
+    assert losses["first"] == losses["second"] != losses["plain"]
+
+
+def test_training_rows_are_augmented_once_an_epoch_and_no_others_ever(rows, monkeypatch):
+    heard = []
+    monkeypatch.setattr(Words, "forward", lambda self, signal: heard.append(len(signal.mask)) or signal)
+    typed = [*TABLE, EVERY_KIND, TASKS, "dataset.split.column=part", "trainer.max_epochs=3", *SHORT[1:]]
+    assert main(["train", *typed]) == 0
+    assert sum(heard) == 3 * 30
+
+
 @pytest.mark.parametrize("file", ["rows.jsonl", "rows.parquet", "rows.tsv"])
 def test_other_formats_hold_the_same_rows(rows, file):
     table = pd.DataFrame(rows)
@@ -298,6 +329,9 @@ def test_tables_that_would_be_misread_are_refused(rows, capsys, change):
         (["fusion=weighted", "fusion.weights=[1.0,2.0]"], "one is needed for each of"),
         (["balance.weights={digit: 2.0}"], "there is no loss ['digit']"),
         (["encoder.text.dim=63"], "dim=63"),
+        (["encoder.text.prepare.stem=englisch"], "did you mean 'english'?"),
+        (["encoder.text.prepare.stem=english", "encoder.text.prepare.lemmatise=en"], "choose one"),
+        (["encoder.audio.time_masks=2"], "both are needed"),
         (["early_stopping.monitor=val/nonsense"], "val/nonsense"),
         (["trainer.precision=17"], "trainer"),
         (["trainer.accelerator=tpu"], "trainer"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mmfuse.config import target as targets
 from mmfuse.config.catalog import KINDS, Catalog
-from mmfuse.config.fields import Field, of_file, of_part, parsed
+from mmfuse.config.fields import Field, of_encoder, of_file, of_part, parsed
 from mmfuse.config.schema import shown
 from mmfuse.config.types import ANYTHING
 from mmfuse.errors import ConfigError, closest, offer
@@ -60,7 +60,7 @@ def card(catalog: Catalog, name: str) -> str:
     if group == "encoder":
         prefix = f"encoder.{option.split('/')[1]}"
     fields = of_file(file, "" if group == "strategy" else prefix, option.rpartition("/")[0], catalog)
-    fields = of_part(of_part(fields, prefix, group), f"{prefix}.prepare", "prepare")
+    fields = of_encoder(fields, prefix) if group == "encoder" else of_part(fields, prefix, group)
     target = fields.get(f"{prefix}._target_")
     ours = target is not None and targets.read(str(target.default)) is not None
     source = targets.source(str(target.default).rpartition(".")[0]) if target and ours else None

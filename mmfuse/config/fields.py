@@ -14,6 +14,7 @@ Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's where it was
 
 GIVEN_IN_CODE = {  # what run.py passes besides the config
     "encoder": {"size"},
+    "augment": {"size"},
     "fusion": {"dims"},
     "model": {"encoders", "tasks", "fusion"},
 }
@@ -38,6 +39,9 @@ ENTRIES = {
     "dataset.modalities": {k: of_annotation(v) for k, v in MODALITY.items()},
     "dataset.tasks": {k: of_annotation(v) for k, v in TASK.items()},
 }
+
+
+BESIDES = ("prepare", "augment")  # what an encoder's file names besides the encoder
 
 
 class Field(NamedTuple):
@@ -101,7 +105,9 @@ def of_part(fields: Fields, prefix: str, group: str, own_target: str | None = No
         return fields
     given = GIVEN_IN_CODE.get(group, set())
     typed = {key: f for key, f in fields.items() if key == f"{prefix}._target_"} | {
-        key: f for key, f in fields.items() if not within(key, prefix) or key.startswith(f"{prefix}.prepare.")
+        key: f
+        for key, f in fields.items()
+        if not within(key, prefix) or any(within(key, f"{prefix}.{besides}") for besides in BESIDES)
     }
     for argument, kind in target.parameters.items():
         key = f"{prefix}.{argument}"
@@ -115,6 +121,14 @@ def of_part(fields: Fields, prefix: str, group: str, own_target: str | None = No
             bounded = kind._replace(bounds=field.type.bounds)
             typed[key] = Field(field.default, bounded if kind != ANYTHING else field.type, field.comment)
     return typed
+
+
+def of_encoder(fields: Fields, prefix: str, own_target: str | None = None) -> Fields:
+    """An encoder's keys and those of what its file names besides."""
+    fields = of_part(fields, prefix, "encoder", own_target)
+    for besides in BESIDES:
+        fields = of_part(fields, f"{prefix}.{besides}", besides)
+    return fields
 
 
 def within(key: str, prefix: str) -> bool:

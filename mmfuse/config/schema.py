@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from mmfuse.config.catalog import ENCODER_OF_KIND, Catalog
-from mmfuse.config.fields import ENTRIES, Field, Fields, Loader, of_file, of_part, within
+from mmfuse.config.fields import ENTRIES, Field, Fields, Loader, of_encoder, of_file, of_part, within
 from mmfuse.config.types import ANYTHING, Type
 from mmfuse.errors import ConfigError, closest, offer
 
@@ -55,7 +55,7 @@ def with_encoder(
 ) -> Schema:
     """The schema with the keys of one modality's encoder."""
     prefix, file = f"encoder.{modality}", encoder_file(catalog, modality, kind, name)
-    part = of_part(of_part(of_file(file, prefix), prefix, "encoder", own_target), f"{prefix}.prepare", "prepare")
+    part = of_encoder(of_file(file, prefix), prefix, own_target)
     return Schema(schema.fields | part, schema.root, {**schema.options, prefix: f"encoder/{kind}/{file.stem}"})
 
 

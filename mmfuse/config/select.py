@@ -8,6 +8,7 @@ from typing import Any
 from mmfuse.config import schema
 from mmfuse.config.arguments import Argument
 from mmfuse.config.catalog import Catalog
+from mmfuse.config.fields import BESIDES
 from mmfuse.config.precheck import located
 from mmfuse.errors import ConfigError, offer
 
@@ -74,7 +75,7 @@ def encoders(config: Config, typed: Mapping[str, Argument], catalog: Catalog) ->
         if own.get("_target_", base["_target_"]) != base["_target_"]:  # somebody's own encoder
             nothing = schema.Schema({}, (), {})
             keys = schema.with_encoder(nothing, catalog, modality, kind, name, own["_target_"]).fields
-            base = {k: v for k, v in base.items() if f"encoder.{modality}.{k}" in keys or k == "prepare"}
+            base = {k: v for k, v in base.items() if f"encoder.{modality}.{k}" in keys or k in BESIDES}
         chosen[modality] = OmegaConf.to_container(OmegaConf.merge(base, own))
         found[modality] = file.stem
     config["encoder"] = chosen

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from mmfuse.encoders.log_mel import LogMel
+from mmfuse.encoders.spec_augment import SpecAugment
 from mmfuse.types import Encoder, Signal
 
 
@@ -25,17 +26,26 @@ class MelCNN(Encoder):
         mels: int = 40,
         window_ms: float = 32.0,
         hop_ms: float = 10.0,
+        time_masks: int = 0,
+        time_width: int = 0,
+        frequency_masks: int = 0,
+        frequency_width: int = 0,
     ):
-        """Waveforms of `size` samples a second; a block for each of `widths`, and one of `dim`, halves time."""
+        """Waveforms of `size` samples a second; a block for each of `widths`, and one of `dim`, halves time.
+
+        The masks, with their widths in frames and in mel bands, are those of `SpecAugment`, in training only.
+        """
         super().__init__()
         self.dim = dim
         self.spectrogram = LogMel(size, mels, window_ms, hop_ms)
+        self.hide = SpecAugment(time_masks, time_width, frequency_masks, frequency_width)
         self.blocks = nn.ModuleList(Block(before, after) for before, after in pairwise([mels, *widths, dim]))
 
     def forward(self, signal: Signal) -> Signal:
         decibels, mask = self.spectrogram(signal)  # (B, F, mels), (B, F)
         mean = Signal(decibels, mask).pooled().mean(dim=1)[:, None, None]  # (B, 1, 1): loudness says nothing
         steps = ((decibels - mean) / 20.0).masked_fill(~mask.unsqueeze(-1), 0.0)  # (B, F, mels), in units of 20 dB
+        steps = self.hide(steps, mask)
         for block in self.blocks:
             steps, mask = block(steps, mask)  # (B, F, C), (B, F)
         return Signal(steps, mask)

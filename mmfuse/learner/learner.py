@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatch
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,20 @@ from torch import Tensor, nn
 from mmfuse import masks
 from mmfuse.errors import TrainingError
 from mmfuse.tasks.figures import scores
-from mmfuse.types import Balancer, Batch, Losses, Model, Objective, Outputs, Phase, Predictions, Schedule, Task, Units
+from mmfuse.types import (
+    Balancer,
+    Batch,
+    Losses,
+    Model,
+    Objective,
+    Outputs,
+    Parts,
+    Phase,
+    Predictions,
+    Schedule,
+    Task,
+    Units,
+)
 
 
 class Learner(L.LightningModule):
@@ -24,16 +38,21 @@ class Learner(L.LightningModule):
         balancer: Balancer,
         schedule: Schedule,
         optimizer: Callable[..., torch.optim.Optimizer],
+        augment: Mapping[str, nn.Module] = MappingProxyType({}),
         drop: float = 0.0,
         seed: int = 0,
     ):
-        """`optimizer` is called with `params`, a group for each part; `drop` is the rate of modality dropout."""
+        """`optimizer` is called with `params`, a group for each part; `drop` is the rate of modality dropout.
+
+        `augment` changes the training rows' signals, by modality.
+        """
         super().__init__()
         if not 0 <= drop < 1:
             raise ValueError(f"drop={drop}: a share from 0 up to, but not, 1 is needed")
         self.model, self.tasks = model, tasks
         self.objectives, self.balancer = nn.ModuleDict(objectives), balancer
         self.schedule, self.optimizer, self.drop, self.seed = schedule, optimizer, drop, seed
+        self.augment = Parts(augment)
         self.groups = parameter_groups(model) | {
             "objectives": trainable(self.objectives),
             "balance": trainable(balancer),
@@ -53,7 +72,8 @@ class Learner(L.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         phase = self.schedule(self.current_epoch, self.global_step)
         self.still(phase)
-        encoded = self.model.encode(masks.drop(batch.signals, self.drop) if self.drop else batch.signals)
+        signals = {m: self.augment[m](s) if m in self.augment else s for m, s in batch.signals.items()}
+        encoded = self.model.encode(masks.drop(signals, self.drop) if self.drop else signals)
         used = {m for m in encoded if matches(m, phase.modalities)}
         heard = encoded if len(used) == len(encoded) else masks.keep(encoded, used)
         outputs = Outputs(self.model.predict(heard), encoded, self.model.predict)

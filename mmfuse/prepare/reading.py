@@ -79,7 +79,8 @@ def shown(value: Any) -> str:
         value = value.get("path") or value.get("bytes") or "a row of cells"
     if isinstance(value, bytes):
         return f"a file of {len(value)} bytes"
-    return str(value) if isinstance(value, Path | str) else "an array"
+    text = str(value) if isinstance(value, Path | str) else "an array"
+    return text.encode(errors="backslashreplace").decode()  # half a surrogate pair could not be printed
 
 
 def reason(error: Exception, value: Any) -> str:

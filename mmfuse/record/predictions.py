@@ -31,7 +31,7 @@ def save(
     write(path, lambda beside: table.to_parquet(beside, index=False))
 
 
-def by_row(values: Sequence[Any], places: np.ndarray, rows: np.ndarray) -> list[list[Any] | None]:
+def by_row(values: Sequence[Any] | np.ndarray, places: np.ndarray, rows: np.ndarray) -> list[list[Any] | None]:
     """
     >>> by_row(["x", "y", "z"], np.array([4, 4, 7]), np.array([4, 5, 7]))
     [['x', 'y'], None, ['z']]
