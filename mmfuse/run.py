@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from mmfuse.audit.prepared import audit_of
 from mmfuse.data import splits
 from mmfuse.data.batches import Batches
 from mmfuse.data.columns import Column, Streamed
@@ -28,6 +29,7 @@ from mmfuse.types import (
     Batch,
     Dataset,
     Examples,
+    Finding,
     Listener,
     Model,
     Preparation,
@@ -51,7 +53,7 @@ class Prepared(NamedTuple):
     tasks: dict[str, Task]
     targets: dict[str, torch.Tensor]
     missing: dict[str, int]  # by modality: how many rows lack it
-    unreadable: dict[str, list[int]]  # by modality: which of them do because it cannot be read
+    unreadable: dict[str, dict[int, str]]  # by modality: which of them do because it cannot be read, and why
 
 
 def make(cfg: Config, where: str, **parts: Any) -> Any:
@@ -99,7 +101,7 @@ def prepare(cfg: Config, examples: Examples, split: Split) -> Prepared:
         reader.check()
         reader.check_some(train)
         missing[modality] = sum(value is None for value in reader.raw)
-        unreadable[modality] = sorted(reader.failures)
+        unreadable[modality] = {row: reader.failures[row].reason for row in sorted(reader.failures)}
     tasks = {name: task.fitted(examples.targets[name][split.train]) for name, task in examples.tasks.items()}
     targets = {name: torch.from_numpy(target) for name, target in examples.targets.items()}
     return Prepared(split, columns, preparations, tasks, targets, missing, unreadable)
@@ -188,7 +190,7 @@ def loader(cfg: Config, prepared: Prepared, rows: np.ndarray, seed: int | None) 
     )
 
 
-def check(cfg: Config, listener: Listener) -> None:
+def check(cfg: Config, listener: Listener) -> list[Finding]:
     """All that training does up to the first step, which is taken forward and back, and no more."""
     set_threads(cfg)
     examples = load(cfg)
@@ -197,6 +199,8 @@ def check(cfg: Config, listener: Listener) -> None:
     model = build(cfg, prepared, cfg["seeds"][0])
     check_settings(cfg, prepared)
     listener.described(*describe(cfg, divided, prepared, len(examples), model))
+    findings = examine(cfg, examples, divided, prepared, thorough=True)
+    listener.audited(findings, whole=True)
     batch: Batch = next(iter(loader(cfg, prepared, prepared.split.train, cfg["seeds"][0])))
     outputs = model(batch.signals)
     losses = {n: task.loss(outputs.predictions[n], batch.targets[n]) for n, task in prepared.tasks.items()}
@@ -204,6 +208,16 @@ def check(cfg: Config, listener: Listener) -> None:
     total.backward()
     make(cfg["optimizer"], "optimizer", params=list(model.parameters()))
     listener.checked({name: float(loss.detach()) for name, loss in losses.items()}, len(batch.rows))
+    return findings
+
+
+def examine(
+    cfg: Config, examples: Examples, divided: Sequence[tuple[int | None, Split]], prepared: Prepared, thorough: bool
+) -> list[Finding]:
+    kinds = {m: cfg["dataset"]["modalities"][m]["kind"] for m in examples.raw}
+    of = [split for _, split in divided]
+    columns, preparations, unreadable = prepared.columns, prepared.preparations, prepared.unreadable
+    return audit_of(examples, of, kinds, columns, preparations, unreadable, thorough)
 
 
 def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
@@ -218,8 +232,16 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
     rehearse(cfg, prepared, first, folder)
     listener.opened(folder.name)
     listener.described(*describe(cfg, divided, prepared, len(examples), first.model))
+    findings = examine(cfg, examples, divided, prepared, thorough=False)
+    listener.audited(findings, whole=False)
+    write_json(folder / "audit.json", [finding._asdict() for finding in findings])
     parameters = sum(p.numel() for p in first.model.parameters())
-    data = facts(examples, [split for _, split in divided], prepared.missing, prepared.unreadable)
+    data = facts(
+        examples,
+        [split for _, split in divided],
+        prepared.missing,
+        {m: list(r) for m, r in prepared.unreadable.items()},
+    )
     about = manifest.describe(cfg["choices"], data, cfg["seeds"], cfg["folds"])
     about |= {"parameters": parameters}
     write_json(folder / "manifest.json", about)

@@ -6,8 +6,8 @@ of one step, an image a film of one frame; a missing modality is a mask that is 
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -112,6 +112,7 @@ class Examples:
     ids: Sequence[str]  # (N,)
     split: np.ndarray | None = None  # (N,) of "train", "val", "test" or "", where the data set says
     groups: np.ndarray | None = None  # (N,) rows of one group stay on one side of a split
+    extras: Mapping[str, Sequence[Any]] = field(default_factory=dict)  # by column: N cells that nothing is learned from
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -216,6 +217,16 @@ class Balancer(nn.Module, ABC):
     def forward(self, losses: Losses) -> Float[Tensor, ""]: ...
 
 
+class Finding(NamedTuple):
+    """What the audit has to say of a data set, once."""
+
+    grade: Literal["error", "warning", "note"]
+    check: str  # which check says so, such as "duplicates"
+    where: str  # the modality, task or column; "" for the whole
+    said: str  # one sentence, with the figures
+    rows: tuple[int, ...] = ()  # all that it is about, counted from 0
+
+
 class Listener:
     """Who hears how a run goes. Every method may be left as it is."""
 
@@ -224,6 +235,9 @@ class Listener:
 
     def described(self, data: str, model: str) -> None:
         """What it is about to train, on what."""
+
+    def audited(self, findings: Sequence[Finding], whole: bool) -> None:
+        """What was found in the data, the worst first; all of it is to be shown, or a paragraph."""
 
     def replicate(self, name: str, epochs: int, steps: int) -> None:
         """One seed of one fold begins; `steps` batches an epoch."""

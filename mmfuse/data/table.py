@@ -5,7 +5,7 @@ An empty cell or a null is a missing modality, or a missing label. Everything el
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,14 @@ class Table(Dataset):
             ids=[str(v) for v in self.column(rows, self.id)] if self.id else [str(row) for row in range(len(rows))],
             split=named([v or "" for v in self.column(rows, split)], SPLITS, f"column '{split}'") if split else None,
             groups=np.array([str(v) for v in self.column(rows, group)]) if group else None,
+            extras=self.extras(rows, {split, group, self.id}),
         )
+
+    def extras(self, rows: pd.DataFrame, named: Collection[str | None]) -> dict[str, list[Any]]:
+        """By column: the cells that are neither a modality, a target nor named for another purpose."""
+        in_table = [(name, a) for name, a in (*self.modalities.items(), *self.tasks.items()) if not a.get("file")]
+        used = {column for name, a in in_table for column in a.get("columns") or [a.get("column") or name]}
+        return {str(c): self.column(rows, c) for c in rows.columns if c not in used and c not in named}
 
     def column(self, rows: pd.DataFrame, name: str) -> list[Any]:
         """Its cells, None where empty."""

@@ -1,0 +1,40 @@
+"""Which rows lack a modality, and which of them because it cannot be read."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from scipy.stats import chi2_contingency
+
+from mmfuse.audit.sides import NAMES, numbers, percent
+from mmfuse.data.splits import Split
+from mmfuse.types import Finding
+
+MUCH = 0.20  # of a split's rows
+APART = 0.10  # between the shares of two splits
+
+
+def missing(modality: str, lacks: np.ndarray, split: Split) -> Iterator[Finding]:
+    """`lacks` (N,) is True where a row has no such modality."""
+    shares = {side: float(lacks[rows].mean()) if len(rows) else 0.0 for side, rows in split._asdict().items()}
+    if not any(shares.values()):
+        return
+    said = ", ".join(
+        f"{int(lacks[rows].sum())} of {len(rows)} {side} ({percent(shares[side])})"
+        for side, rows in split._asdict().items()
+    )
+    grade = "warning" if max(shares.values()) > MUCH else "note"
+    rows = np.concatenate(split)
+    yield Finding(grade, "missing", modality, f"Missing in {said} rows.", numbers(rows[lacks[rows]]))
+    for side in NAMES[1:]:
+        table = [[(lacks[r]).sum(), (~lacks[r]).sum()] for r in (split.train, getattr(split, side))]
+        if abs(shares[side] - shares["train"]) >= APART and chi2_contingency(table).pvalue < 1e-4:
+            said = f"Missing in {percent(shares['train'])} of the training rows and {percent(shares[side])} of the {side} rows."
+            yield Finding("warning", "missing", modality, said, numbers(rows[lacks[rows]]))
+
+
+def unreadable(modality: str, reasons: Mapping[int, str], n: int) -> Iterator[Finding]:
+    """`reasons` by row."""
+    if reasons:
+        first = min(reasons)
+        said = f"{len(reasons)} of {n} values cannot be read and count as missing; the first, row {first}: {reasons[first]}."
+        yield Finding("error", "unreadable", modality, said, tuple(sorted(reasons)))

@@ -1,0 +1,50 @@
+"""The audit of rows that have been prepared: what the preparations read is what it looks at."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+
+from mmfuse.audit.audit import audit
+from mmfuse.data.columns import Column, Stored
+from mmfuse.data.splits import Split
+from mmfuse.types import Examples, Finding, Preparation
+
+
+def audit_of(
+    examples: Examples,
+    divided: Sequence[Split],
+    kinds: Mapping[str, str],
+    columns: Mapping[str, Column],
+    preparations: Mapping[str, Preparation],
+    unreadable: Mapping[str, Mapping[int, str]],
+    thorough: bool,
+) -> list[Finding]:
+    stored = {m: column for m, column in columns.items() if isinstance(column, Stored)}
+    limits = {m: limit(preparations[m]) for m in stored}
+    return audit(
+        examples,
+        divided,
+        kinds,
+        failures=unreadable,
+        steps={m: column.lengths.numpy() for m, column in stored.items()},
+        limits={m: steps for m, steps in limits.items() if steps is not None},
+        read={m: reading(column) for m, column in stored.items()},
+        thorough=thorough,
+    )
+
+
+def limit(preparation: Preparation) -> int | None:
+    """The steps beyond which it cuts, where it has such a bound."""
+    if isinstance(steps := getattr(preparation, "max_length", None), int):
+        return steps
+    seconds = getattr(preparation, "max_seconds", None)  # of samples, as many a second as its size says
+    return None if seconds is None else int(seconds * preparation.size)
+
+
+def reading(column: Stored) -> Callable[[int], np.ndarray | None]:
+    def read(row: int) -> np.ndarray | None:
+        (signal, mask) = column.batch(torch.tensor([row]))
+        return signal[0].numpy() if bool(mask.any()) else None
+
+    return read
