@@ -57,13 +57,18 @@ def lacking(examples: Examples) -> dict[str, np.ndarray]:
     return {m: np.array([value is None for value in raw], dtype=bool) for m, raw in examples.raw.items()}
 
 
+def names_of(examples: Examples, task: str) -> tuple[str, ...] | None:
+    """Of its classes, where it has any."""
+    names = getattr(examples.tasks[task], "classes", None)
+    return None if names is None else tuple(names)
+
+
 def per_task(examples: Examples, split: Split, kinds: Mapping[str, str]) -> Iterator[Finding]:
     side = sides(split, len(examples))
     for task, target in examples.targets.items():
-        names = getattr(examples.tasks[task], "classes", None)
-        yield from classes(task, target, tuple(names) if names is not None else None, split)
-        classed = target.dtype.kind in "iu" and names is not None
-        yield from shift.class_shift(task, strata(target), tuple(names) if classed else None, side)
+        names = names_of(examples, task)
+        yield from classes(task, target, names, split)
+        yield from shift.class_shift(task, strata(target), names if target.dtype.kind in "iu" else None, side)
 
 
 def per_modality(
@@ -117,7 +122,7 @@ def searching(
         for modality, raw in examples.raw.items():
             yield from file_names(modality, raw, task, classed)
             if kinds.get(modality) == "text":
-                names = getattr(examples.tasks[task], "classes", None) if target.ndim == 1 else None
+                names = names_of(examples, task) if target.ndim == 1 else None
                 yield from copies.in_texts(modality, raw, task, names, classed)
             elif kinds.get(modality) in NUMERIC:
                 yield from copies.in_numbers(modality, raw, task, target, classed)

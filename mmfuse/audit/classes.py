@@ -56,16 +56,21 @@ def of_classes(task: str, has: np.ndarray, names: tuple[str, ...], split: Split)
     for side, of_side in zip(NAMES, counts, strict=True):
         if len(absent := np.flatnonzero((of_side == 0) & (counts.sum(axis=0) > 0))):
             said = f"The {side} split is empty for {listed(absent, names)}."
-            yield Finding("warning", "classes", task, said, numbers(has[:, absent].any(axis=1)))
+            yield Finding("warning", "classes", task, said, having(has, absent))
     if len(few := np.flatnonzero((train > 0) & (train < FEW))):
         said = f"Fewer than {FEW} training rows: {listed(few, names, train)}."
-        yield Finding("warning", "classes", task, said, numbers(has[:, few].any(axis=1)))
+        yield Finding("warning", "classes", task, said, having(has, few))
     present = train[train > 0]
     if len(present) > 1 and present.max() > UNEVEN * present.min():
         most, least = names[int(train.argmax())], names[int(np.where(train > 0, train, train.max()).argmin())]
         ratio = present.max() / present.min()
-        said = f"Unbalanced: '{most}' has {ratio:.0f} times the training rows of '{least}' ({present.max()}, {present.min()})."
+        counted = f"({present.max()}, {present.min()})"
+        said = f"Unbalanced: '{most}' has {ratio:.0f} times the training rows of '{least}' {counted}."
         yield Finding("warning", "balance", task, said)
+
+
+def having(has: np.ndarray, which: np.ndarray) -> tuple[int, ...]:
+    return numbers(np.flatnonzero(has[:, which].any(axis=1)))
 
 
 def listed(which: np.ndarray, names: tuple[str, ...], counts: np.ndarray | None = None) -> str:
@@ -90,9 +95,8 @@ def of_numbers(task: str, target: np.ndarray, split: Split) -> Iterator[Finding]
     if len(values) > 2 and counts.max() > 0.5 * len(train):
         said = f"{percent(counts.max() / len(train))} of the training rows have {values[counts.argmax()]:.6g}."
         yield Finding("note", "range", task, said)
-    if outside := {s: int(((y < train.min()) | (y > train.max())).sum()) for s, y in parts.items()}:
-        if sum(outside.values()):
-            known = ~np.isnan(target)
-            beyond = known & ((target < train.min()) | (target > train.max()))
-            said = ", ".join(f"{n} {side}" for side, n in outside.items() if n)
-            yield Finding("note", "range", task, f"Outside the training rows' range: {said} rows.", numbers(beyond))
+    held_out = np.concatenate([split.val, split.test])
+    beyond = held_out[(target[held_out] < train.min()) | (target[held_out] > train.max())]  # NaN is neither
+    if len(beyond):
+        said = f"{len(beyond)} of {len(held_out)} val and test rows are outside the training rows' range."
+        yield Finding("note", "range", task, said, numbers(beyond))

@@ -58,7 +58,8 @@ def given_away(codes: np.ndarray, numbers: np.ndarray, task: str, target: np.nda
 
 
 def sure(task: str, guess: Guess) -> str:
-    return f"gives '{task}' away: {percent(guess.accuracy)} right by it alone, where the majority is {percent(guess.majority)}"
+    majority = f"where the majority is {percent(guess.majority)}"
+    return f"gives '{task}' away: {percent(guess.accuracy)} right by it alone, {majority}"
 
 
 def in_numbers(
@@ -69,7 +70,7 @@ def in_numbers(
         [r for r in sample(np.flatnonzero(strata >= 0), MOST).tolist() if raw[r] is not None], dtype=np.int64
     )
     arrays = [as_array(raw[row]) for row in rows.tolist()]
-    if len(rows) < 20 or any(a is None or a.shape != arrays[0].shape or a.shape[:-1] != (1,) for a in arrays):
+    if len(rows) < 20 or len({None if a is None else a.shape for a in arrays}) != 1 or not one_step(arrays[0]):
         return
     features = np.stack([np.where(np.isfinite(a[0]), a[0], 0.0) for a in arrays if a is not None])  # (n, D)
     clause = of(len(rows), int((strata >= 0).sum()))
@@ -84,6 +85,10 @@ def in_numbers(
         codes = np.unique(column, return_inverse=True)[1].reshape(-1)
         if said := given_away(codes, column, task, strata[rows], strata[rows]):
             yield Finding("error", "target copy", modality, f"Feature {k} {said}{clause}.")
+
+
+def one_step(array: np.ndarray | None) -> bool:
+    return array is not None and array.ndim == 2 and len(array) == 1
 
 
 def candidates(features: np.ndarray, classes: np.ndarray) -> np.ndarray:
@@ -119,7 +124,8 @@ def in_texts(
         right = int((only[one] == classes[one]).sum())
         most = max(np.bincount(classes[one]).max(), np.bincount(only[one]).max()) / one.sum()
         if (guess := Guess(right, int(one.sum()), float(most))).accuracy >= 0.9 and guess.beats_majority(0.05):
-            said = f"{percent(one.mean())} of the texts name one class of '{task}', in {percent(guess.accuracy)} of them the right one{clause}."
+            correct = f"in {percent(guess.accuracy)} of them the right one{clause}"
+            said = f"{percent(one.mean())} of the texts name one class of '{task}', {correct}."
             yield Finding("warning", "target copy", modality, said, tuple(looked[one].tolist()))
 
 

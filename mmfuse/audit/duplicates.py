@@ -35,10 +35,13 @@ def of_rows(row: np.ndarray, targets: Mapping[str, np.ndarray], side: np.ndarray
         again = shared(row, side, 0, k)
         if again.any():
             n = int((again & (side == k)).sum())
-            said = f"{n} of {(side == k).sum()} {NAMES[k]} rows ({percent(n / (side == k).sum())}) are also in training, the same in every modality."
+            total = int((side == k).sum())
+            said = (
+                f"{n} of {total} {NAMES[k]} rows ({percent(n / total)}) are also in training, equal in every modality."
+            )
             yield Finding("warning", "duplicates", "", said, numbers(again))
     if (again := shared(row, side, 1, 2)).any():
-        said = f"{(again & (side == 2)).sum()} test rows are also in val, the same in every modality."
+        said = f"{(again & (side == 2)).sum()} test rows are also in val, equal in every modality."
         yield Finding("warning", "duplicates", "", said, numbers(again))
     for k, name in enumerate(NAMES):
         here = (row >= 0) & (side == k)
@@ -54,7 +57,7 @@ def of_rows(row: np.ndarray, targets: Mapping[str, np.ndarray], side: np.ndarray
             pairs = np.unique(np.stack([row[known], label[known]]), axis=1)
             several += np.bincount(pairs[0], minlength=len(several))
         if (apart := known & (several[row] > 1)).any():
-            said = f"{apart.sum()} rows are the same in every modality as another row that has another label."
+            said = f"{apart.sum()} rows are equal in every modality to another row that has another label."
             yield Finding("warning", "conflicts", task, said, numbers(apart))
 
 
@@ -62,9 +65,8 @@ def of_values(modality: str, code: np.ndarray, side: np.ndarray) -> Iterator[Fin
     again = shared(code, side, 0, 2)
     if n := int((again & (side == 2)).sum()):
         total = int(((side == 2) & (code >= 0)).sum())
-        said = (
-            f"{n} of {total} test rows ({percent(n / total)}) have one that is also in training, with something else."
-        )
+        shares = f"{n} of {total} test rows ({percent(n / total)})"
+        said = f"{shares} share theirs with a training row, whose other modalities differ."
         yield Finding("note", "duplicates", modality, said, numbers(again))
 
 

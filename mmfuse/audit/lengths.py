@@ -35,10 +35,10 @@ def lengths(modality: str, steps: np.ndarray, limit: int | None = None) -> Itera
 def texts_of_numbers(modality: str, texts: Sequence[str | None]) -> Iterator[Finding]:
     have = [str(text) for text in texts if text is not None]
     if have and all(number(text) for text in have[:20]) and sum(map(number, have)) > 0.9 * len(have):
-        said = f"A text column of numbers, such as '{have[0]}': dataset.modalities.{modality}.kind=vector reads them as such."
-        yield Finding(
-            "warning", "texts", modality, said, numbers(np.array([t is not None and number(t) for t in texts]))
-        )
+        key = f"dataset.modalities.{modality}.kind=vector"
+        said = f"A text column of numbers, such as '{have[0]}': {key} reads them as such."
+        rows = [row for row, text in enumerate(texts) if text is not None and number(str(text))]
+        yield Finding("warning", "texts", modality, said, tuple(rows))
 
 
 def number(text: str) -> bool:

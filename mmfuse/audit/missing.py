@@ -1,6 +1,7 @@
 """Which rows lack a modality, and which of them because it cannot be read."""
 
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
 import numpy as np
 from scipy.stats import chi2_contingency
@@ -22,19 +23,20 @@ def missing(modality: str, lacks: np.ndarray, split: Split) -> Iterator[Finding]
         f"{int(lacks[rows].sum())} of {len(rows)} {side} ({percent(shares[side])})"
         for side, rows in split._asdict().items()
     )
-    grade = "warning" if max(shares.values()) > MUCH else "note"
+    grade: Literal["warning", "note"] = "warning" if max(shares.values()) > MUCH else "note"
     rows = np.concatenate(split)
     yield Finding(grade, "missing", modality, f"Missing in {said} rows.", numbers(rows[lacks[rows]]))
     for side in NAMES[1:]:
         table = [[(lacks[r]).sum(), (~lacks[r]).sum()] for r in (split.train, getattr(split, side))]
         if abs(shares[side] - shares["train"]) >= APART and chi2_contingency(table).pvalue < 1e-4:
-            said = f"Missing in {percent(shares['train'])} of the training rows and {percent(shares[side])} of the {side} rows."
-            yield Finding("warning", "missing", modality, said, numbers(rows[lacks[rows]]))
+            said = f"Missing in {percent(shares['train'])} of the train and {percent(shares[side])} of the {side} rows."
+            of_side = getattr(split, side)
+            yield Finding("warning", "missing", modality, said, numbers(of_side[lacks[of_side]]))
 
 
 def unreadable(modality: str, reasons: Mapping[int, str], n: int) -> Iterator[Finding]:
     """`reasons` by row."""
     if reasons:
         first = min(reasons)
-        said = f"{len(reasons)} of {n} values cannot be read and count as missing; the first, row {first}: {reasons[first]}."
+        said = f"{len(reasons)} of {n} values cannot be read and count as missing; row {first}: {reasons[first]}."
         yield Finding("error", "unreadable", modality, said, tuple(sorted(reasons)))

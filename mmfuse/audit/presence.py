@@ -33,7 +33,8 @@ def presence(lacks: Mapping[str, np.ndarray], task: str, strata: np.ndarray, row
             found = True
         elif v >= STRONG and p < SURE:
             lacking = [here[classes == k].mean() for k in np.unique(classes)]
-            said = f"Whether {modality} is there depends on '{task}': missing in {percent(min(lacking))} to {percent(max(lacking))} of a class."
+            extent = f"{percent(min(lacking))} to {percent(max(lacking))}"
+            said = f"Whether {modality} is there depends on '{task}': {extent} of a class lack it."
             yield Finding("warning", "presence", modality, said, numbers(rows[here]))
             found = True
     if not found and sum(bool(m[rows].any()) for m in lacks.values()) > 1:

@@ -69,8 +69,8 @@ def class_shift(task: str, strata: np.ndarray, names: tuple[str, ...] | None, si
                 else ("a low", "a middle", "a high")[min(int(which[most]), 2)] + " value"
             )
             said = (
-                f"Train and {NAMES[k]} differ in their classes: {percent(shares[0, most])} and {percent(shares[1, most])}"
-                f" are {name}; {percent(apart)} of the rows would have to change class."
+                f"Train and {NAMES[k]} differ in their classes: {percent(shares[0, most])} and"
+                f" {percent(shares[1, most])} are {name}; {percent(apart)} of the rows would have to change class."
             )
             yield Finding("warning", "shift", task, said)
 

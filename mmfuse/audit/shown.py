@@ -16,7 +16,7 @@ COLOURS = {"error": "red", "warning": "yellow", "note": "dim"}
 
 def counts(findings: Sequence[Finding]) -> str:
     """
-    >>> counts([Finding("error", "nan", "", ""), Finding("note", "lengths", "", ""), Finding("note", "classes", "", "")])
+    >>> counts([Finding("error", "nan", "", ""), *2 * [Finding("note", "lengths", "", "")]])
     '1 error, no warning, 2 notes'
     """
     of = Counter(finding.grade for finding in findings)

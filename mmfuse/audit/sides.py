@@ -29,4 +29,4 @@ def percent(share: float) -> str:
     >>> percent(0.4567), percent(0.0004), percent(1.0)
     ('46 %', '0.04 %', '100 %')
     """
-    return f"{100 * share:.{0 if share == 0 or 0.0995 <= share else 1 if share >= 0.001 else 2}f} %"
+    return f"{100 * share:.{0 if share == 0 or share >= 0.0995 else 1 if share >= 0.001 else 2}f} %"

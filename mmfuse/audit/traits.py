@@ -1,8 +1,8 @@
 """A few numbers that describe a value, whatever its kind: what training and test rows are compared by.
 
-text: characters, words, and how often words of 32 kinds come (by hash); image: width, height where they are known, brightness,
-contrast and a coarse picture; audio: samples, loudness and eight bands of its spectrum; any other: steps and the mean
-of each feature over them, of 64 features evenly chosen.
+text: characters, words, and how often words of 32 kinds come (by hash). image: width and height where they are known,
+brightness, contrast and a coarse picture. audio: samples, loudness and eight bands of its spectrum. Any other: steps,
+and the mean of each feature over them, of 64 features evenly chosen.
 """
 
 import warnings
@@ -111,12 +111,13 @@ def of_features(array: np.ndarray | None, _: Any) -> np.ndarray | None:
     return np.array([len(steps), *np.where(counts > 0, mean, np.nan)])
 
 
-def evenly(n: int, of: int) -> list[int]:
+@cache
+def evenly(n: int, of: int) -> np.ndarray:
     """
     >>> evenly(3, 3), evenly(2, 10)
-    ([0, 1, 2], [0, 9])
+    (array([0, 1, 2]), array([0, 9]))
     """
-    return np.linspace(0, of - 1, n).round().astype(int).tolist()
+    return np.linspace(0, of - 1, n).round().astype(int)
 
 
 def width(kind: str, raw: Sequence[Any], rows: Sequence[int], read: Read | None) -> int:
