@@ -202,6 +202,10 @@ class TestDuplicates:
         assert of(found, "duplicates", "").rows == (0, 1)
         assert of(found, "duplicates", "photo").rows == (2, 3)
 
+    def test_a_row_told_of_as_a_whole_is_not_told_of_by_modality(self):
+        codes = {"photo": np.array([0, 0]), "review": np.array([0, 0])}
+        assert [f.where for f in duplicates(codes, {}, np.array([0, 2]))] == [""]
+
     def test_files_are_compared_by_content(self, tmp_path):
         contents = [b"one", b"two", b"one", b"x" * 9000 + b"a", b"x" * 9000 + b"b", b"x" * 9000 + b"a"]
         files = [tmp_path / f"{k}.bin" for k in range(len(contents))]
@@ -258,6 +262,22 @@ class TestGroups:
     def test_a_condition_that_all_splits_share_is_a_note(self):
         examples = self.grouped(values=8, each=60)
         assert of(audit(examples, [divided(examples)], {"scores": "vector"}), "groups", "source").grade == "note"
+
+    def test_kinds_of_things_are_no_groups(self):
+        """Topics, which the scores tell, come in a few large ones and many small ones."""
+        random = np.random.default_rng(2)
+        topic = (40 * random.random(400) ** 4).astype(int)
+        scores = random.standard_normal((40, 6))[topic] + 0.3 * random.standard_normal((400, 6))
+        examples = replace(self.grouped(), raw={"scores": list(scores)}, extras={"topic": [f"t{k}" for k in topic]})
+        assert none_of(audit(examples, [divided(examples)], {"scores": "vector"}), "groups")
+
+    def test_a_target_by_another_name_is_no_group(self):
+        examples = self.grouped(values=8, each=60)
+        source = np.array([int(k) for k in examples.extras["source"]])
+        named = replace(examples, targets={"kind": source}, tasks={"kind": Multiclass("abcdefgh")})
+        found = audit(named, [divided(named)], {"scores": "vector"})
+        assert none_of(found, "groups")
+        assert of(found, "target copy").where == "source"
 
     def test_a_quantity_is_no_group(self):
         random = np.random.default_rng(2)

@@ -16,7 +16,7 @@ from mmfuse.audit.missing import missing, unreadable
 from mmfuse.audit.presence import presence
 from mmfuse.audit.sample import sample
 from mmfuse.audit.sides import sides
-from mmfuse.audit.strata import strata
+from mmfuse.audit.strata import distinct, strata
 from mmfuse.audit.traits import Traits, traits
 from mmfuse.data.splits import Split
 from mmfuse.types import Examples, Finding
@@ -43,10 +43,10 @@ def audit(
     `thorough` there are no models, and no file is opened but to compare it with another of its size.
     """
     args = (examples, divided[0], kinds)
-    found = [*per_task(*args), *per_modality(*args, failures or {}, steps or {}, limits or {})]
-    found += list(across(*args, read or {}))
+    failures, steps, limits, read = failures or {}, steps or {}, limits or {}, read or {}
+    found = [*per_task(*args), *per_modality(*args, failures, steps, limits), *across(*args, failures, read)]
     if thorough:
-        found += list(searching(*args, read or {}))
+        found += list(searching(*args, read))
     if len(divided) > 1:
         found.append(Finding("note", "folds", "", f"Splits were looked at in the first of {len(divided)} folds."))
     return sorted(found, key=lambda finding: GRADES.index(finding.grade))
@@ -92,23 +92,31 @@ def per_modality(
 
 
 def across(
-    examples: Examples, split: Split, kinds: Mapping[str, str], read: Mapping[str, Callable[[int], np.ndarray | None]]
+    examples: Examples,
+    split: Split,
+    kinds: Mapping[str, str],
+    failures: Mapping[str, Mapping[int, str]],
+    read: Mapping[str, Callable[[int], np.ndarray | None]],
 ) -> Iterator[Finding]:
     """What is on both sides of the split, and what gives a target away at a look."""
     side = sides(split, len(examples))
     yield from duplicates({m: coded(raw) for m, raw in examples.raw.items()}, examples.targets, side)
     if examples.groups is not None:
         yield from named_groups(examples.groups, side)
+    lacks = lacking(examples)
+    for modality, rows in failures.items():
+        lacks[modality][list(rows)] = True
     told = {task: np.where(side >= 0, strata(target), -1) for task, target in examples.targets.items()}
     for task in examples.targets:
-        yield from presence(lacking(examples), task, told[task], np.flatnonzero(side >= 0))
+        yield from presence(lacks, task, told[task], np.flatnonzero(side >= 0))
 
     def describe(modality: str, rows: np.ndarray) -> Traits:
         return traits(kinds.get(modality, ""), examples.raw[modality], rows.tolist(), read.get(modality))
 
     if examples.groups is None:
+        labels = [distinct(target) for target in examples.targets.values()]
         for column, cells in examples.extras.items():
-            yield from unnamed_groups(column, cells, side, list(examples.raw), describe)
+            yield from unnamed_groups(column, cells, side, labels, list(examples.raw), describe)
 
 
 def searching(

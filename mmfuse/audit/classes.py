@@ -35,10 +35,12 @@ def member(target: np.ndarray, k: int) -> np.ndarray:
     """(N, K) whether the row has the class: one, several, or a word of it."""
     if target.ndim == 2:
         return target > 0.5
+    if target.dtype.kind != "O":
+        return target[:, None] == np.arange(k)
     found = np.zeros((len(target), k), dtype=bool)
     for row, value in enumerate(target):
-        numbers = np.atleast_1d(value) if value is not None else np.empty(0, int)
-        found[row, numbers[(numbers >= 0) & (numbers < k)].astype(int)] = True
+        words = np.empty(0, np.int64) if value is None else np.asarray(value, np.int64)
+        found[row, words[(words >= 0) & (words < k)]] = True
     return found
 
 

@@ -28,7 +28,8 @@ def key(value: Any) -> Hashable:
     if isinstance(value, str):
         return " ".join(value.casefold().split())
     if isinstance(value, np.ndarray) and value.dtype.kind != "O":
-        return str(value.dtype), value.shape, hashlib.blake2b(np.ascontiguousarray(value).data, digest_size=16).digest()
+        held = value.tobytes()
+        return value.dtype, value.shape, held if len(held) < 64 else hashlib.blake2b(held, digest_size=16).digest()
     if isinstance(value, dict):
         return tuple((k, key(v)) for k, v in value.items())
     if isinstance(value, list | tuple | np.ndarray):

@@ -26,7 +26,7 @@ def duplicates(
     yield from of_rows(row, targets, side)
     if len(codes) > 1:
         for modality, code in codes.items():
-            yield from of_values(modality, np.where(side >= 0, code, -1), side)
+            yield from of_values(modality, np.where(side >= 0, code, -1), side, shared(row, side, 0, 2))
 
 
 def of_rows(row: np.ndarray, targets: Mapping[str, np.ndarray], side: np.ndarray) -> Iterator[Finding]:
@@ -61,8 +61,9 @@ def of_rows(row: np.ndarray, targets: Mapping[str, np.ndarray], side: np.ndarray
             yield Finding("warning", "conflicts", task, said, numbers(apart))
 
 
-def of_values(modality: str, code: np.ndarray, side: np.ndarray) -> Iterator[Finding]:
-    again = shared(code, side, 0, 2)
+def of_values(modality: str, code: np.ndarray, side: np.ndarray, whole: np.ndarray) -> Iterator[Finding]:
+    """`whole` (N,) are the rows that have been told of as duplicates in every modality."""
+    again = shared(np.where(whole & (side == 2), -1, code), side, 0, 2)
     if n := int((again & (side == 2)).sum()):
         total = int(((side == 2) & (code >= 0)).sum())
         shares = f"{n} of {total} test rows ({percent(n / total)})"

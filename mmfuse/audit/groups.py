@@ -1,11 +1,13 @@
 """Rows of one source (a video, a speaker, a patient) on both sides of a split: the test then asks about known sources.
 
 Where the data set names its groups, any that is on both sides is a warning. Where it does not, each column of the table
-that is not learned from is asked whether it looks like one: at least five values of two rows or more on average, none
-of them half of the rows; and held-out rows have to be more like the training rows of their own value than like those of
-another. That likeness is measured as the distance between the value's mean traits on the two sides, against the same
-with the values dealt out anew. A column of numbers must besides be nearer to its own than to the next number's, by
-half of what it is nearer than to any, or every quantity (an age, a length) would pass for a group.
+that nothing is learned from is asked whether it looks like one. It has five values or more, of two rows or more on
+average, and the largest of a tenth of the rows at most or three times the average: kinds of things (answers, topics)
+have a few large values and many small ones. It is no copy of a target. And held-out rows are more like the training
+rows of their own value than like those of another. That likeness is measured as the distance between a value's mean
+traits on the two sides, against the same with the values dealt out anew. A column of numbers must besides be nearer to
+its own than to the next number's, by half of what it is nearer than to any, or every quantity (an age, a length) would
+pass for a group.
 
 A column of a few values that are all in every part is a condition rather than a source, and by design there: a note.
 """
@@ -17,6 +19,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from mmfuse.audit.chance import by_value
 from mmfuse.audit.sample import sample
 from mmfuse.audit.sides import NAMES, numbers, percent
 from mmfuse.audit.traits import Traits
@@ -51,13 +54,18 @@ def named_groups(groups: np.ndarray, side: np.ndarray) -> Iterator[Finding]:
 
 
 def unnamed_groups(
-    column: str, cells: Sequence[Any], side: np.ndarray, modalities: Sequence[str], describe: Describe
+    column: str,
+    cells: Sequence[Any],
+    side: np.ndarray,
+    labels: Sequence[np.ndarray],
+    modalities: Sequence[str],
+    describe: Describe,
 ) -> Iterator[Finding]:
-    """`cells` (N,) of a column that nothing is learned from."""
+    """`cells` (N,) of a column that nothing is learned from; `labels` (N,) of each task, -1 without one."""
     text = ["" if cell is None else str(cell) for cell in cells]
     codes = pd.factorize(pd.Series([t or None for t in text]))[0].astype(np.int64)
     codes = np.where(side >= 0, codes, -1)
-    if not group_like(codes):
+    if not group_like(codes) or any(copy_of(label, codes) for label in labels):
         return
     found, total = straddling(codes, side), len(np.unique(codes[codes >= 0]))
     if not len(found.values):
@@ -87,7 +95,15 @@ def unnamed_groups(
 def group_like(codes: np.ndarray) -> bool:
     counts = np.bincount(codes[codes >= 0]) if (codes >= 0).any() else np.zeros(1, int)
     counts = counts[counts > 0]
-    return bool(len(counts) >= 5 and counts.mean() >= 2 and counts.max() <= 0.5 * counts.sum())
+    even = counts.max() <= max(0.1 * counts.sum(), 3 * counts.mean())
+    return bool(len(counts) >= 5 and counts.mean() >= 2 and counts.max() <= 0.5 * counts.sum() and even)
+
+
+def copy_of(label: np.ndarray, codes: np.ndarray) -> bool:
+    """Whether the column is the target under another name: a source may have one label, but not each another."""
+    both = (codes >= 0) & (label >= 0)
+    values, labels = len(np.unique(codes[both])), len(np.unique(label[both]))
+    return values <= 2 * labels and by_value(codes[both], label[both]).gives_away
 
 
 def parts(side: np.ndarray) -> int:
