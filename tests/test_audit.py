@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from mmfuse.audit.audit import audit
@@ -23,6 +25,7 @@ from mmfuse.audit.lengths import lengths, texts_of_numbers
 from mmfuse.audit.missing import missing, unreadable
 from mmfuse.audit.prepared import limit, reading
 from mmfuse.audit.presence import presence
+from mmfuse.audit.traits import traits
 from mmfuse.cli import main
 from mmfuse.data.columns import Stored
 from mmfuse.data.splits import Split, split
@@ -428,6 +431,38 @@ def test_preparations_say_what_files_hold():
     read = reading(Stored(ragged))
     assert read(1) is None
     assert read(2)[:, 0].tolist() == [2, 3, 4, 5]
+
+
+def test_a_sound_is_described_by_its_length_loudness_and_bands():
+    low, high = (np.sin(2 * np.pi * f * np.arange(8000) / 8000).astype(np.float32) for f in (100, 3900))
+    found = traits("audio", [(low, 8000), (low / 2, 8000), None, (high, 8000)], range(4))
+    assert found.values[[0, 1, 3], 0].tolist() == [8000] * 3
+    assert np.isnan(found.values[2]).all()
+    assert found.values[0, 1] - found.values[1, 1] == pytest.approx(6.02, abs=0.01)  # decibels of a half
+    assert [int(found.values[row, 2:].argmax()) for row in (0, 3)] == [0, 7]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_a_handful_of_rows_is_audited_whatever_it_lacks(data):
+    n = data.draw(st.integers(3, 12))
+
+    def cells(of):
+        return data.draw(st.lists(st.none() | of, min_size=n, max_size=n))
+
+    numbers = st.lists(st.floats(width=32), min_size=2, max_size=2).map(np.float32)
+    raw = {"review": cells(st.sampled_from(["a", "A b", "7", ""])), "scores": cells(numbers)}
+    extras = {"city": cells(st.sampled_from(["1", "2", "x"])), "list": cells(st.just([1, 2]))}
+    targets = {
+        "kind": np.array(data.draw(st.lists(st.integers(-1, 2), min_size=n, max_size=n))),
+        "grade": np.array(data.draw(st.lists(st.sampled_from([0, 1.5, np.nan]), min_size=n, max_size=n)), np.float32),
+    }
+    tasks = {"kind": Multiclass("abc"), "grade": Regression()}
+    examples = Examples(raw, {m: m for m in raw}, targets, tasks, [str(k) for k in range(n)], extras=extras)
+    side = np.array([0, 1, 2, *data.draw(st.lists(st.integers(-1, 2), min_size=n - 3, max_size=n - 3))])
+    found = audit(examples, [Split(*(np.flatnonzero(side == k) for k in range(3)))], KINDS)
+    assert all(0 <= row < n for f in found for row in f.rows)
+    json.dumps([f._asdict() for f in found])
 
 
 def test_of_folds_the_first_is_audited(rows, parts):

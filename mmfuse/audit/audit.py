@@ -22,7 +22,7 @@ from mmfuse.data.splits import Split
 from mmfuse.types import Examples, Finding
 
 GRADES = ("error", "warning", "note")
-DESCRIBED = 2000  # rows of a side whose traits are compared
+DESCRIBED = 1000  # rows of a side whose traits are compared
 NUMERIC = ("vector", "sequence", "tabular")
 
 

@@ -93,10 +93,11 @@ def unnamed_groups(
 
 
 def group_like(codes: np.ndarray) -> bool:
-    counts = np.bincount(codes[codes >= 0]) if (codes >= 0).any() else np.zeros(1, int)
-    counts = counts[counts > 0]
+    counts = np.unique(codes[codes >= 0], return_counts=True)[1]
+    if len(counts) < 5:
+        return False
     even = counts.max() <= max(0.1 * counts.sum(), 3 * counts.mean())
-    return bool(len(counts) >= 5 and counts.mean() >= 2 and counts.max() <= 0.5 * counts.sum() and even)
+    return bool(counts.mean() >= 2 and counts.max() <= 0.5 * counts.sum() and even)
 
 
 def copy_of(label: np.ndarray, codes: np.ndarray) -> bool:

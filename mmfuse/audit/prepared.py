@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-import torch
 
 from mmfuse.audit.audit import audit
 from mmfuse.data.columns import Column, Stored
@@ -43,8 +42,9 @@ def limit(preparation: Preparation) -> int | None:
 
 
 def reading(column: Stored) -> Callable[[int], np.ndarray | None]:
+    data, starts, lengths = column.data.numpy(), column.starts.tolist(), column.lengths.tolist()
+
     def read(row: int) -> np.ndarray | None:
-        (signal, mask) = column.batch(torch.tensor([row]))
-        return signal[0].numpy() if bool(mask.any()) else None
+        return data[starts[row] : starts[row] + lengths[row]] if lengths[row] else None  # a view
 
     return read

@@ -17,6 +17,7 @@ import numpy as np
 from mmfuse.audit.arrays import as_array
 
 WORDS, BANDS, PARTS, FEATURES = 32, 8, 16, 64
+LONGEST = 1 << 14  # samples whose spectrum is taken
 
 
 class Traits(NamedTuple):
@@ -93,10 +94,11 @@ def of_sound(array: np.ndarray | None, _: Any) -> np.ndarray:
     if array is None or not array.size:
         return np.full(2 + BANDS, np.nan)
     wave = array.reshape(len(array), -1)[:, 0].astype(np.float64)
-    power = np.abs(np.fft.rfft(wave[: 1 << 14])) ** 2 + 1e-12
+    wave = wave[:LONGEST]
+    power = np.abs(np.fft.rfft(wave, 1 << len(wave).bit_length())) ** 2 + 1e-12  # of a power of two it is quick
     bands = [part.sum() for part in np.array_split(power, BANDS)]
     return np.array(
-        [len(wave), 10 * np.log10((wave**2).mean() + 1e-12), *np.log10(np.array(bands) / sum(bands) + 1e-9)]
+        [len(array), 10 * np.log10((wave**2).mean() + 1e-12), *np.log10(np.array(bands) / sum(bands) + 1e-9)]
     )
 
 
