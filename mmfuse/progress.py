@@ -169,6 +169,9 @@ class JsonLines(Listener):
         self.say("described", data=data, model=model)
 
     def audited(self, findings: Sequence[Finding], whole: bool) -> None:
+        if not whole:
+            self.say("audit", findings=[finding._asdict() for finding in findings])
+            return
         for finding in findings:
             self.say("finding", **finding._asdict())
 

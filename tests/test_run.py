@@ -334,7 +334,7 @@ def test_check_trains_nothing_and_leaves_nothing(capsys):
 def test_json_lines_are_all_that_is_on_stdout(capsys):
     assert main(["train", "modalities=[text]", *SHORT[:-1], "--json"]) == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [e["event"] for e in events] == ["run", "described", "replicate", "epoch", "metrics", "saved"]
+    assert [e["event"] for e in events] == ["run", "described", "audit", "replicate", "epoch", "metrics", "saved"]
 
 
 @pytest.mark.parametrize("command", ["sweep", "eval", "predict", "report", "compare", "reproduce", "init", "doctor"])

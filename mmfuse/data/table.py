@@ -200,7 +200,11 @@ def as_list(cell: str) -> bool:
 
 
 def empty(cell: Any) -> bool:
-    return cell is None or (isinstance(cell, str) and not cell.strip()) or (isinstance(cell, float) and np.isnan(cell))
+    return (
+        cell is None
+        or (isinstance(cell, str) and not cell.strip())
+        or (isinstance(cell, float) and bool(np.isnan(cell)))
+    )
 
 
 def class_name(cell: Any) -> str:
