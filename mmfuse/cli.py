@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mmfuse import __version__
-from mmfuse.errors import ConfigError, Interrupted, UserError, offer
+from mmfuse.errors import ConfigError, DataError, Interrupted, UserError, offer
 from mmfuse.signals import handled_by, interrupt, interruption
 
 COMMANDS = {
     "train": "one experiment: all its seeds and folds",
-    "check": "compose, validate, push one batch through; train nothing",
+    "check": "compose, validate, audit the data, push one batch through; train nothing",
     "list": "what there is to choose from: datasets, encoders, fusion, models, ...",
     "show": "what one of them is: its paper, its keys with types and defaults, its file",
     "init": "guess a data set's config from a table, write it, print the next command",
@@ -222,8 +222,8 @@ def check(typed: list[str]) -> int:
     with without_collection():
         from mmfuse import progress, run
 
-    run.check(config, progress.listener(options.quiet, options.json))
-    return 0
+    findings = run.check(config, progress.listener(options.quiet, options.json))
+    return DataError.exit_code if any(finding.grade == "error" for finding in findings) else 0
 
 
 def listing(typed: list[str]) -> int:

@@ -8,12 +8,15 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from mmfuse import __version__
+from mmfuse.audit import shown
 from mmfuse.record.atomic import finite
-from mmfuse.types import Listener
+from mmfuse.types import Finding, Listener
 
 SHOWN = 4  # validation scores a line
+WIDTH = 100  # of a table that is not written to a terminal
 
 
 def listener(quiet: bool, as_json: bool) -> Listener:
@@ -40,6 +43,16 @@ class Lines(Listener):
 
     def described(self, data: str, model: str) -> None:
         self.write(f"data     {data}\nmodel    {model}")
+
+    def audited(self, findings: Sequence[Finding], whole: bool) -> None:
+        if not whole:
+            self.write(shown.paragraph(findings))
+            return
+        self.write(f"audit    {shown.counts(findings)}")
+        self.draw(shown.table(findings))
+
+    def draw(self, table: Table) -> None:
+        Console(file=sys.stdout, width=WIDTH, color_system=None, highlight=False).print(table)
 
     def replicate(self, name: str, epochs: int, steps: int) -> None:
         self.epochs, self.best, self.rows, self.spent = epochs, None, 0, 0.0
@@ -93,6 +106,9 @@ class Terminal(Lines):
 
     def write(self, text: str) -> None:
         self.console.print(text, markup=False, soft_wrap=True)
+
+    def draw(self, table: Table) -> None:
+        self.console.print(table)
 
     def replicate(self, name: str, epochs: int, steps: int) -> None:
         super().replicate(name, epochs, steps)
@@ -151,6 +167,13 @@ class JsonLines(Listener):
 
     def described(self, data: str, model: str) -> None:
         self.say("described", data=data, model=model)
+
+    def audited(self, findings: Sequence[Finding], whole: bool) -> None:
+        if not whole:
+            self.say("audit", findings=[finding._asdict() for finding in findings])
+            return
+        for finding in findings:
+            self.say("finding", **finding._asdict())
 
     def replicate(self, name: str, epochs: int, steps: int) -> None:
         self.say("replicate", name=name, epochs=epochs, steps=steps)

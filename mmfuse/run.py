@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from mmfuse.audit.prepared import audit_of
 from mmfuse.data import splits
 from mmfuse.data.align import check_labels, require_aligned
 from mmfuse.data.batches import Batches
@@ -35,10 +36,13 @@ from mmfuse.types import (
     Dataset,
     Encoder,
     Examples,
+    Finding,
+    Grade,
     Listener,
     Model,
     Preparation,
     Task,
+    Unreadable,
 )
 
 if TYPE_CHECKING:
@@ -59,7 +63,7 @@ class Prepared(NamedTuple):
     tasks: dict[str, Task]
     targets: dict[str, torch.Tensor | Padded]
     present: dict[str, np.ndarray]  # by modality: (N,) whether a row has it, before anything is filled
-    unreadable: dict[str, dict[int, str]]  # by modality and row: why a value that is named could not be read
+    unreadable: dict[str, dict[int, Unreadable]]  # by modality and row: values that are named, and could not be read
     seen: np.ndarray  # the training rows as an epoch sees them: some twice, or not at all, or made for training
 
     @property
@@ -101,22 +105,25 @@ def divide(cfg: Config, examples: Examples) -> Divided:
     return list(enumerate(splits.folds(examples, task, cfg["folds"], about["seed"])))
 
 
-def prepare(cfg: Config, examples: Examples, split: Split) -> Prepared:
-    """Fits the preparations on the training rows, and turns all rows into tensors once."""
+def prepare(cfg: Config, examples: Examples, split: Split, forgiving: bool = False) -> Prepared:
+    """Fits the preparations on the training rows, and turns all rows into tensors once.
+
+    To be `forgiving` is to take broken files for missing ones whatever the config says: an audit counts them.
+    """
     columns: dict[str, Column] = {}
     preparations: dict[str, Preparation] = {}
     present, unreadable = {}, {}
     about, train = cfg["dataset"]["missing"], split.train.tolist()
     for modality in examples.raw:
         preparation: Preparation = make(cfg["encoder"][modality]["prepare"], f"encoder.{modality}.prepare")
-        reader = Reader(modality, examples, forgiving=about["unreadable"] == "missing")
+        reader = Reader(modality, examples, forgiving=forgiving or about["unreadable"] == "missing")
         reader.read(preparation.fit, train)
         columns[modality], present[modality] = column(reader, preparation, cfg["loader"]["memory_gb"])
         reader.check()
         reader.check_share(present[modality], about["max_frac"])
         reader.check_some(present[modality], train)
         preparations[modality] = preparation
-        unreadable[modality] = {row: reader.failures[row].reason for row in sorted(reader.failures)}
+        unreadable[modality] = {row: reader.failures[row] for row in sorted(reader.failures)}
     if cfg["dataset"]["align"] == "require":
         require_aligned(columns, [m for m, kind in kinds(cfg).items() if kind == "sequence"])
     for name, task in examples.tasks.items():
@@ -275,17 +282,20 @@ def loader(cfg: Config, prepared: Prepared, rows: np.ndarray, seed: int | None) 
     )
 
 
-def check(cfg: Config, listener: Listener) -> None:
+def check(cfg: Config, listener: Listener) -> list[Finding]:
     """All that training does up to the first step, which is taken forward and back, and no more."""
     set_threads(cfg)
     examples = load(cfg)
     divided = divide(cfg, examples)
-    prepared = prepare(cfg, examples, divided[0][1])
+    prepared = prepare(cfg, examples, divided[0][1], forgiving=True)
     divided = whole_rows(cfg, divided, examples, prepared)
     model = build(cfg, prepared, cfg["seeds"][0])
     augment(cfg, prepared)
     check_settings(cfg, examples, prepared)
     listener.described(*describe(cfg, divided, prepared, len(examples), model))
+    broken: Grade = "warning" if cfg["dataset"]["missing"]["unreadable"] == "missing" else "error"
+    findings = examine(cfg, examples, divided, prepared, thorough=True, broken=broken)
+    listener.audited(findings, whole=True)
     batch: Batch = next(iter(loader(cfg, prepared, prepared.seen, cfg["seeds"][0])))
     outputs = model(batch.signals)
     losses = {n: task.loss(outputs.predictions[n], batch.targets[n]) for n, task in prepared.tasks.items()}
@@ -293,6 +303,24 @@ def check(cfg: Config, listener: Listener) -> None:
     total.backward()
     make(cfg["optimizer"], "optimizer", params=list(model.parameters()))
     listener.checked({name: float(loss.detach()) for name, loss in losses.items()}, len(batch.rows))
+    return findings
+
+
+def examine(
+    cfg: Config, examples: Examples, divided: Divided, prepared: Prepared, thorough: bool, broken: Grade = "warning"
+) -> list[Finding]:
+    """What there is to know of the rows; `broken` is how grave a file is that cannot be read."""
+    return audit_of(
+        examples,
+        [split for _, split in divided],
+        kinds(cfg),
+        prepared.columns,
+        prepared.preparations,
+        prepared.present,
+        prepared.unreadable,
+        broken,
+        thorough,
+    )
 
 
 def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
@@ -308,6 +336,9 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
     rehearse(cfg, examples, prepared, first, folder)
     listener.opened(folder.name)
     listener.described(*describe(cfg, divided, prepared, len(examples), first.model))
+    findings = examine(cfg, examples, divided, prepared, thorough=False)
+    listener.audited(findings, whole=False)
+    write_json(folder / "audit.json", [finding._asdict() for finding in findings])
     parameters = sum(p.numel() for p in first.model.parameters())
     data = facts(examples, [split for _, split in divided], prepared.missing, prepared.unreadable)
     about = manifest.describe(cfg["choices"], data, cfg["seeds"], cfg["folds"])

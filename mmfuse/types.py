@@ -6,8 +6,8 @@ of one step, an image a film of one frame; a missing modality is a mask that is 
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -140,6 +140,7 @@ class Examples:
     ids: Sequence[str]  # (N,)
     split: np.ndarray | None = None  # (N,) of "train", "val", "test" or "", where the data set says
     groups: np.ndarray | None = None  # (N,) rows of one group stay on one side of a split
+    extras: Mapping[str, Sequence[Any]] = field(default_factory=dict)  # by column: N cells that nothing is learned from
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -249,6 +250,19 @@ class Balancer(nn.Module, ABC):
     def forward(self, losses: Losses) -> Float[Tensor, ""]: ...
 
 
+Grade = Literal["error", "warning", "note"]
+
+
+class Finding(NamedTuple):
+    """What the audit has to say of a data set, once."""
+
+    grade: Grade
+    check: str  # which check says so, such as "duplicates"
+    where: str  # the modality, task or column; "" for the whole
+    said: str  # one sentence, with the figures
+    rows: tuple[int, ...] = ()  # all that it is about, counted from 0
+
+
 class Listener:
     """Who hears how a run goes. Every method may be left as it is."""
 
@@ -257,6 +271,9 @@ class Listener:
 
     def described(self, data: str, model: str) -> None:
         """What it is about to train, on what."""
+
+    def audited(self, findings: Sequence[Finding], whole: bool) -> None:
+        """What was found in the data, the worst first; all of it is to be shown, or a paragraph."""
 
     def replicate(self, name: str, epochs: int, steps: int) -> None:
         """One seed of one fold begins; `steps` batches an epoch."""

@@ -85,6 +85,7 @@ def test_the_record_of_a_run_is_whole_and_true():
     folder = only_run()
     assert Path("outputs/latest").resolve() == folder.resolve()
     names = {"config.yaml", "overrides.txt", "command.sh", "manifest.json", "status.json", "metrics.json"}
+    names |= {"audit.json"}
     assert {f.name for f in folder.iterdir()} == names | {"seed-0", "seed-1"}
     seed = {"history.csv", "predictions.parquet", "preparation.json", "checkpoints", "logs"}
     assert {f.name for f in (folder / "seed-1").iterdir()} == seed
@@ -376,7 +377,7 @@ def test_check_trains_nothing_and_leaves_nothing(capsys):
 def test_json_lines_are_all_that_is_on_stdout(capsys):
     assert main(["train", "modalities=[text]", *SHORT[:-1], "--json"]) == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [e["event"] for e in events] == ["run", "described", "replicate", "epoch", "metrics", "saved"]
+    assert [e["event"] for e in events] == ["run", "described", "audit", "replicate", "epoch", "metrics", "saved"]
 
 
 @pytest.mark.parametrize("command", ["sweep", "eval", "predict", "report", "compare", "reproduce", "doctor"])

@@ -3,11 +3,12 @@
 An empty cell or a null is a missing modality, or a missing label. Everything else has to be what its column says.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from mmfuse.data.cells import cells
 from mmfuse.data.modality_columns import ModalityColumns
@@ -58,10 +59,25 @@ class Table(Dataset):
             ids=[str(v) for v in cells(rows, self.id)] if self.id else [str(row) for row in range(len(rows))],
             split=named([v or "" for v in cells(rows, split)], SPLITS, f"column '{split}'") if split else None,
             groups=np.array([str(v) for v in cells(rows, group)]) if group else None,
+            extras=self.extras(rows, {split, group, self.id}),
         )
+
+    def extras(self, rows: pd.DataFrame, named: Collection[str | None]) -> dict[str, list[Any]]:
+        """By column: the cells that are neither a modality, a target nor named for another purpose."""
+        entries = (*self.modalities.items(), *self.tasks.items())
+        used = {column for name, about in entries for column in of_table(name, about)}
+        return {str(c): cells(rows, c) for c in rows.columns if c not in used and c not in named}
+
+
+def of_table(name: str, about: Mapping[str, Any]) -> list[str]:
+    """The columns that an entry reads."""
+    if about.get("file"):
+        return []
+    if about.get("file_column"):
+        return [about["file_column"], about.get("row_column") or "row"]
+    return list(about.get("columns") or [about.get("column") or name])
 
 
 def source(name: str, about: Mapping[str, Any]) -> str:
     """What a modality is called in its source."""
-    columns = about.get("columns")
-    return ", ".join(columns) if columns else str(about.get("column") or about.get("key") or name)
+    return str(about["key"]) if about.get("key") else ", ".join(of_table(name, about)) or name

@@ -5,14 +5,14 @@ from typing import Any
 
 from mmfuse.data.splits import Split
 from mmfuse.record import fingerprint
-from mmfuse.types import Examples, Task
+from mmfuse.types import Examples, Task, Unreadable
 
 
 def facts(
     examples: Examples,
     divided: Sequence[Split],
     missing: Mapping[str, int],
-    unreadable: Mapping[str, Mapping[int, str]],
+    unreadable: Mapping[str, Mapping[int, Unreadable]],
 ) -> dict[str, Any]:
     """Rows, fingerprint, splits, classes; by modality how many rows lack it, and which because they cannot be read."""
     return {
