@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from mmfuse.data import splits
 from mmfuse.data.batches import Batches
-from mmfuse.data.columns import Column, Streamed
+from mmfuse.data.columns import Column, Padded, Streamed
 from mmfuse.data.order import Order
 from mmfuse.data.reader import Reader, column
 from mmfuse.data.splits import Split
@@ -49,7 +49,7 @@ class Prepared(NamedTuple):
     columns: dict[str, Column]
     preparations: dict[str, Preparation]
     tasks: dict[str, Task]
-    targets: dict[str, torch.Tensor]
+    targets: dict[str, torch.Tensor | Padded]
     missing: dict[str, int]  # by modality: how many rows lack it
     unreadable: dict[str, list[int]]  # by modality: which of them do because it cannot be read
 
@@ -101,7 +101,7 @@ def prepare(cfg: Config, examples: Examples, split: Split) -> Prepared:
         missing[modality] = sum(value is None for value in reader.raw)
         unreadable[modality] = sorted(reader.failures)
     tasks = {name: task.fitted(examples.targets[name][split.train]) for name, task in examples.tasks.items()}
-    targets = {name: torch.from_numpy(target) for name, target in examples.targets.items()}
+    targets = {n: Padded(t) if t.dtype.kind == "O" else torch.from_numpy(t) for n, t in examples.targets.items()}
     return Prepared(split, columns, preparations, tasks, targets, missing, unreadable)
 
 
@@ -133,7 +133,7 @@ def learner(cfg: Config, prepared: Prepared, seed: int) -> "Learner":
         raise ConfigError(str(error)) from error
 
 
-def rehearse(cfg: Config, prepared: Prepared, first: "Learner", folder: Path) -> None:
+def rehearse(cfg: Config, examples: Examples, prepared: Prepared, first: "Learner", folder: Path) -> None:
     """Builds what training will need, so that settings that cannot be are told before anything is on disk."""
     from mmfuse.learner.fit import build as build_trainer
 
@@ -142,12 +142,12 @@ def rehearse(cfg: Config, prepared: Prepared, first: "Learner", folder: Path) ->
     shutil.rmtree(folder / "logs")
     first.configure_optimizers()
     loader(cfg, prepared, prepared.split.train, 0)
-    check_settings(cfg, prepared)
+    check_settings(cfg, examples, prepared)
 
 
-def check_settings(cfg: Config, prepared: Prepared) -> None:
+def check_settings(cfg: Config, examples: Examples, prepared: Prepared) -> None:
     """What can be told without a trainer: the figure that is watched, the weights of losses."""
-    known = monitors(prepared.tasks, {n: t[prepared.split.val].numpy() for n, t in prepared.targets.items()})
+    known = monitors(prepared.tasks, examples.targets)
     wanted = monitor(cfg, prepared.tasks)
     if wanted not in known:
         short = [name for name in known if name.count("/") == 1]
@@ -195,7 +195,7 @@ def check(cfg: Config, listener: Listener) -> None:
     divided = divide(cfg, examples)
     prepared = prepare(cfg, examples, divided[0][1])
     model = build(cfg, prepared, cfg["seeds"][0])
-    check_settings(cfg, prepared)
+    check_settings(cfg, examples, prepared)
     listener.described(*describe(cfg, divided, prepared, len(examples), model))
     batch: Batch = next(iter(loader(cfg, prepared, prepared.split.train, cfg["seeds"][0])))
     outputs = model(batch.signals)
@@ -215,7 +215,7 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
     divided = divide(cfg, examples)
     prepared = prepare(cfg, examples, divided[0][1])
     first = learner(cfg, prepared, cfg["seeds"][0])
-    rehearse(cfg, prepared, first, folder)
+    rehearse(cfg, examples, prepared, first, folder)
     listener.opened(folder.name)
     listener.described(*describe(cfg, divided, prepared, len(examples), first.model))
     parameters = sum(p.numel() for p in first.model.parameters())
@@ -266,13 +266,17 @@ def replicate(
     )
     found = {}
     for name in ("val", "test"):
-        rows, predicted = predict(trained, trainer, loader(cfg, prepared, getattr(prepared.split, name), None))
-        answers = {t: task.answer(predicted[t]) for t, task in prepared.tasks.items()}
-        targets = {t: examples.targets[t][rows.numpy()] for t in prepared.tasks}
-        found[name] = Answers(rows.numpy(), answers, targets)
+        said = predict(trained, trainer, loader(cfg, prepared, getattr(prepared.split, name), None))
+        found[name] = Answers(
+            {t: units.place.numpy() for t, units in said.items()},
+            {t: task.answer(said[t].prediction) for t, task in prepared.tasks.items()},
+            {t: units.target.numpy() for t, units in said.items()},
+        )
     test = found["test"]
-    named = classes(prepared.tasks)
-    predictions.save(place / "predictions.parquet", test.rows, examples.ids, test.answers, test.targets, named)
+    recorded = {
+        t: (test.rows[t], task.recorded(test.answers[t], test.targets[t])) for t, task in prepared.tasks.items()
+    }
+    predictions.save(place / "predictions.parquet", prepared.split.test, examples.ids, recorded)
     return found
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
@@ -43,16 +44,25 @@ class Ragged(NamedTuple):
 
     data: Tensor  # (S, ...): the steps of every row, row after row
     lengths: Int[Tensor, " N"]  # the steps of each row; 0 where the row lacks the modality
+    mask: Bool[Tensor, " S"] | None = None  # False where a step between others is missing; None: none is
+
+    @property
+    def present(self) -> Bool[Tensor, " N"]:
+        """The rows that have at least one real step."""
+        if self.mask is None:
+            return self.lengths > 0
+        rows = torch.arange(len(self.lengths)).repeat_interleave(self.lengths)  # (S,)
+        return torch.zeros(len(self.lengths), dtype=torch.long).index_add(0, rows, self.mask.long()) > 0
 
 
 Signals = dict[str, Signal]  # by modality, always in the data set's order
-Predictions = dict[str, Float[Tensor, "B K"]]  # by task
+Predictions = dict[str, Float[Tensor, "B *T K"]]  # by task; with steps where a task labels steps
 Losses = dict[str, Float[Tensor, ""]]  # by name, such as "task/digit" or "align/audio-text"
 
 
 class Batch(NamedTuple):
     signals: Signals
-    targets: dict[str, Tensor]  # by task: (B,), with -1 or NaN where an example has no label
+    targets: dict[str, Tensor]  # by task: (B,), (B, C) or (B, T), with -1 or NaN where an example has no label
     rows: Int[Tensor, " B"]  # which rows of the data set these are
 
 
@@ -73,10 +83,20 @@ class Phase(NamedTuple):
 Schedule = Callable[[int, int], Phase]  # of the epoch and the step
 
 
+class Units(NamedTuple):
+    """What a task is scored by, U of them: examples, or the labelled steps of examples."""
+
+    prediction: Float[Tensor, "U K"]
+    target: Tensor  # (U,) or (U, C)
+    place: Int[Tensor, " U"]  # which example of the batch each is of
+
+
 class Task(ABC):
     """What a head is asked for: how long its output is, how wrong it is, and how good it is."""
 
     size: int  # K
+    of: str | None = None  # the modality whose steps have labels; None: examples have
+    between: tuple[str, ...] = ()  # the two modalities whose codes are compared; empty: a head predicts
     monitor: ClassVar[str]  # the score that tells the best epoch
     headline: ClassVar[tuple[str, ...]]  # the scores to print
 
@@ -84,21 +104,29 @@ class Task(ABC):
         """The task as the training rows' targets (N,) would have it: their mean, say. Most have nothing to learn."""
         return self
 
-    @abstractmethod
-    def loss(self, prediction: Float[Tensor, "B K"], target: Tensor) -> Float[Tensor, ""]:
-        """The mean over the examples that have a label; 0 where none has."""
+    def units(self, prediction: Float[Tensor, "B *T K"], target: Tensor) -> Units:
+        """What is scored, one after another."""
+        return Units(prediction, target, torch.arange(len(prediction)))
 
     @abstractmethod
-    def answer(self, prediction: Float[Tensor, "N K"]) -> np.ndarray:
-        """What is recorded of a prediction: (N, K) probabilities, or (N,) values."""
+    def loss(self, prediction: Float[Tensor, "B *T K"], target: Tensor) -> Float[Tensor, ""]:
+        """The mean over what has a label; 0 where nothing has."""
+
+    @abstractmethod
+    def answer(self, prediction: Float[Tensor, "U K"]) -> np.ndarray:
+        """What is made of a prediction to score and record it: (U, K) probabilities or codes, or (U,) values."""
 
     @abstractmethod
     def score(self, answer: np.ndarray, target: np.ndarray) -> dict[str, Any]:
-        """Figures by name, over the rows that have a label."""
+        """Figures by name, over what has a label; NaN where nothing has."""
 
     @abstractmethod
     def resampled(self, answer: np.ndarray, target: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
-        """The same figures where row n is taken counts[r, n] times: (R, N) -> (R,) each. NaN where undefined."""
+        """The same figures where unit n is taken counts[r, n] times: (R, U) -> (R,) each. NaN where undefined."""
+
+    @abstractmethod
+    def recorded(self, answer: np.ndarray, target: np.ndarray) -> dict[str, Any]:
+        """Columns by name, U values each, as predictions.parquet is to have them."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +135,7 @@ class Examples:
 
     raw: Mapping[str, Sequence[Any]]  # by modality: N strings, arrays or paths; None where a row lacks it
     columns: Mapping[str, str]  # by modality: what its source calls it, for messages
-    targets: Mapping[str, np.ndarray]  # by task: (N,) int64 with -1 or float32 with NaN where there is no label
+    targets: Mapping[str, np.ndarray]  # by task; tasks/labels.py says which forms there are
     tasks: Mapping[str, Task]
     ids: Sequence[str]  # (N,)
     split: np.ndarray | None = None  # (N,) of "train", "val", "test" or "", where the data set says

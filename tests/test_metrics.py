@@ -206,7 +206,7 @@ class TestSummary:
         """Three seeds on the same five rows, right 3, 4 and 5 times; the last row has no label."""
         said = ([0, 1, 0, 0, 0, 0], [0, 1, 1, 0, 0, 0], [0, 1, 1, 1, 0, 0])
         target = np.array([0, 1, 1, 1, 0, -1])
-        return [Answers(np.arange(6), {"kind": np.eye(2)[s]}, {"kind": target}) for s in said]
+        return [Answers({"kind": np.arange(6)}, {"kind": np.eye(2)[s]}, {"kind": target}) for s in said]
 
     def test_figures_have_mean_deviation_interval_and_values(self, runs):
         table = summarise(Multiclass("ab"), "kind", runs, samples=500)
@@ -232,7 +232,7 @@ class TestSummary:
         assert all(len(table[name]["ci95"]) == 2 for name in set(table) - {"per_class", "confusion"})
 
     def test_one_run_has_no_deviation(self):
-        run = Answers(np.arange(3), {"y": np.array([1.0, 2.0, 4.0])}, {"y": np.array([1.0, 3.0, 4.0])})
+        run = Answers({"y": np.arange(3)}, {"y": np.array([1.0, 2.0, 4.0])}, {"y": np.array([1.0, 3.0, 4.0])})
         table = summarise(Regression(), "y", [run], samples=100)
         assert table["mae"]["mean"] == pytest.approx(1 / 3)
         assert np.isnan(table["mae"]["std"])

@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from mmfuse.data.columns import Column
+from mmfuse.data.columns import Column, Padded
 from mmfuse.types import Batch
 
 
 class Batches(Dataset[Batch]):
     """Indexed by a list of row numbers; goes into a `DataLoader` with `batch_size=None` and `Order` as its sampler."""
 
-    def __init__(self, columns: Mapping[str, Column], targets: Mapping[str, Tensor]):
+    def __init__(self, columns: Mapping[str, Column], targets: Mapping[str, Tensor | Padded]):
         self.columns, self.targets = columns, targets
 
     def __getitem__(self, rows: Sequence[int]) -> Batch:

@@ -1,8 +1,9 @@
 """One modality of a data set, ready to be fetched batch by batch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
@@ -19,7 +20,7 @@ class Stored:
     """Held in memory as tensors, end to end without padding. A batch is padded to the longest of its own rows."""
 
     def __init__(self, ragged: Ragged):
-        self.data, self.lengths = ragged
+        self.data, self.lengths, self.real = ragged
         self.starts = self.lengths.cumsum(0) - self.lengths  # (N,)
 
     def batch(self, rows: Int[Tensor, " B"]) -> Signal:
@@ -30,6 +31,8 @@ class Stored:
             return Signal(self.data.new_zeros(*mask.shape, *self.data.shape[1:]), mask)
         where = (self.starts[rows][:, None] + steps).clamp(max=len(self.data) - 1)  # (B, T)
         data = self.data.index_select(0, where.flatten()).unflatten(0, mask.shape)  # (B, T, ...)
+        if self.real is not None:
+            mask = mask & self.real[where]
         return Signal(zeroed(data, mask), mask)
 
 
@@ -42,6 +45,19 @@ class Streamed:
 
     def batch(self, rows: Int[Tensor, " B"]) -> Signal:
         return Stored(self.read(rows.tolist())).batch(torch.arange(len(rows)))
+
+
+class Padded:
+    """Labels of steps: batch by batch as (B, T), -1 beyond a row's end and throughout a row that has none."""
+
+    def __init__(self, rows: Iterable[np.ndarray | None]):
+        """An integer array for each row, its labels step by step; None without labels."""
+        steps = [torch.from_numpy(np.empty(0, np.int64) if row is None else row) for row in rows]
+        self.labels = Stored(Ragged(torch.cat(steps), torch.tensor([len(s) for s in steps])))
+
+    def __getitem__(self, rows: Int[Tensor, " B"]) -> Int[Tensor, "B T"]:
+        labels, mask = self.labels.batch(rows)
+        return labels.masked_fill(~mask, -1)
 
 
 def zeroed(data: Tensor, mask: Bool[Tensor, "B T"]) -> Tensor:

@@ -1,12 +1,14 @@
 """Which rows train, validate and test: by the data set's own column, by ratios, or k folds. Stratified, or by group."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, StratifiedKFold, train_test_split
 
 from mmfuse.errors import ConfigError, DataError
+from mmfuse.tasks.labels import has_label
 from mmfuse.types import Examples
 
 BINS = 10  # quantiles that a number is stratified by
@@ -22,13 +24,15 @@ def split(examples: Examples, task: str, ratios: Sequence[float], seed: int) -> 
     """The data set's own split where it has one, else by `ratios` of (train, val, test), stratified by `task`.
 
     Where its own split has no validation rows, they are taken from its training rows in the proportion of the ratios.
-    Rows of one group stay together. Rows without a label are left out.
+    Rows of one group stay together, and so do rows of one item where items are to be found again. Rows without a label
+    are left out.
     """
     if len(ratios) != 3 or min(ratios) < 0 or ratios[0] <= 0:
         raise ConfigError(
             f"dataset.split.ratios={list(ratios)}: three shares are needed, for train, val and test"
             "\n  such as dataset.split.ratios=[0.6,0.2,0.2]"
         )
+    examples = grouped(examples, task)
     rows = labelled(examples, task)
     if examples.split is None:
         rest, test = carve(examples, task, rows, ratios[2] / sum(ratios), seed)
@@ -45,6 +49,7 @@ def folds(examples: Examples, task: str, k: int, seed: int) -> Iterator[Split]:
     """k ways to test on one part, validate on the next and train on the rest, whatever the data set's own split."""
     if k < 3:
         raise ConfigError(f"folds={k}: at least 3 are needed, one part each to train, validate and test on")
+    examples = grouped(examples, task)
     rows = labelled(examples, task)
     strata = by_stratum(examples.targets[task][rows], at_least=k)
     several_classes(strata, examples, task, at_least=k)
@@ -63,9 +68,16 @@ def folds(examples: Examples, task: str, k: int, seed: int) -> Iterator[Split]:
         yield checked(Split(np.sort(np.concatenate(rest)), parts[(i + 1) % k], parts[i]), examples, task)
 
 
+def grouped(examples: Examples, task: str) -> Examples:
+    """Items as groups, where the task is to find them and no others are named: five captions of a picture."""
+    if examples.groups is not None or not examples.tasks[task].between:
+        return examples
+    return replace(examples, groups=examples.targets[task])
+
+
 def labelled(examples: Examples, task: str) -> np.ndarray:
     """The rows that have a label for at least one task; an error where none has one for `task`."""
-    has = {t: ~np.isnan(y) if y.dtype.kind == "f" else y >= 0 for t, y in examples.targets.items()}
+    has = {t: has_label(target) for t, target in examples.targets.items()}
     if not has[task].any():
         raise DataError(f"no row has a label for the task '{task}'")
     return np.flatnonzero(np.any(list(has.values()), axis=0))
@@ -102,7 +114,9 @@ def by_stratum(target: np.ndarray, at_least: int) -> np.ndarray:
 
 
 def by_value(target: np.ndarray) -> np.ndarray:
-    """(N,) classes, or quantiles of a number; -1 without a label."""
+    """(N,) classes, or quantiles of a number; -1 without a label. Several labels a row are one stratum."""
+    if target.dtype.kind == "O" or target.ndim > 1:
+        return np.where(has_label(target), 0, -1)
     if target.dtype.kind != "f":
         return target
     known = ~np.isnan(target)
@@ -131,8 +145,7 @@ def checked(split: Split, examples: Examples, task: str) -> Split:
                 f"the {name} split is empty: {counts(split)} of {len(examples)} rows"
                 "\n  to go on: dataset.split.ratios=[0.6,0.2,0.2], or look at the values of the split column"
             )
-        target = examples.targets[task][rows]
-        if not (~np.isnan(target) if target.dtype.kind == "f" else target >= 0).any():
+        if not has_label(examples.targets[task][rows]).any():
             raise DataError(f"the {name} split has no row with a label for the task '{task}'")
     return split
 

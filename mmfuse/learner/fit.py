@@ -8,15 +8,14 @@ import pytorch_lightning as L
 import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
-from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mmfuse.errors import ConfigError, DataError, TrainingError
 from mmfuse.learner.checkpoints import AtomicCheckpoints
-from mmfuse.learner.learner import Learner
+from mmfuse.learner.learner import Learner, joined
 from mmfuse.learner.stop import Stop
 from mmfuse.learner.tell import Tell
-from mmfuse.types import Batch, Listener, Predictions
+from mmfuse.types import Batch, Listener, Units
 
 
 class Patience(NamedTuple):
@@ -90,10 +89,9 @@ def build(
     return trainer
 
 
-def predict(learner: Learner, trainer: L.Trainer, rows: DataLoader[Batch]) -> tuple[Tensor, Predictions]:
-    """The rows' numbers (N,) and what is predicted of each, by task (N, K)."""
+def predict(learner: Learner, trainer: L.Trainer, rows: DataLoader[Batch]) -> dict[str, Units]:
+    """What is predicted and what is true, by task; the places are rows of the data set."""
     said = trainer.predict(learner, rows)
     if not said:
         raise TrainingError("nothing was predicted: there are no rows")
-    numbers, predictions = zip(*said, strict=True)
-    return torch.cat(numbers), {task: torch.cat([p[task] for p in predictions]) for task in predictions[0]}
+    return {task: joined([part[task] for part in said]) for task in said[0]}

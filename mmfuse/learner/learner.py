@@ -1,6 +1,6 @@
 """The one training loop. What is learned, from which losses and how, is for the parts it is given to say."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatch
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mmfuse import masks
 from mmfuse.errors import TrainingError
 from mmfuse.tasks.figures import scores
-from mmfuse.types import Balancer, Batch, Losses, Model, Objective, Outputs, Phase, Predictions, Schedule, Task
+from mmfuse.types import Balancer, Batch, Losses, Model, Objective, Outputs, Phase, Predictions, Schedule, Task, Units
 
 
 class Learner(L.LightningModule):
@@ -40,7 +40,7 @@ class Learner(L.LightningModule):
         }
         self.sums: dict[str, Tensor] = {}  # of each training loss over the epoch's rows
         self.rows = 0
-        self.heard: list[tuple[Predictions, dict[str, Tensor], Losses]] = []  # of the validation rows
+        self.heard: list[tuple[dict[str, Units], Losses, int]] = []  # of the validation rows
         self.figures: dict[str, float] = {}  # of the epoch
 
     def on_train_epoch_start(self) -> None:
@@ -101,15 +101,20 @@ class Learner(L.LightningModule):
 
     def validation_step(self, batch: Batch, _: int) -> None:
         outputs = self.model(batch.signals)
-        self.heard.append((outputs.predictions, batch.targets, self.losses(outputs, batch)))
+        self.heard.append(
+            (self.units(outputs.predictions, batch.targets), self.losses(outputs, batch), len(batch.rows))
+        )
+
+    def units(self, predictions: Predictions, targets: Mapping[str, Tensor]) -> dict[str, Units]:
+        """What each task is scored by, on the CPU."""
+        found = {n: task.units(predictions[n], targets[n]) for n, task in self.tasks.items()}
+        return {n: Units(u.prediction.float().cpu(), u.target.cpu(), u.place.cpu()) for n, u in found.items()}
 
     def on_validation_epoch_end(self) -> None:
-        predictions = {n: torch.cat([p[n].float().cpu() for p, _, _ in self.heard]) for n in self.tasks}
-        targets = {n: torch.cat([t[n].cpu() for _, t, _ in self.heard]).numpy() for n in self.tasks}
-        self.figures = scores(self.tasks, predictions, targets)
-        sizes = [len(next(iter(t.values()))) for _, t, _ in self.heard]
-        for name in self.heard[0][2]:
-            each = [float(losses[name]) for _, _, losses in self.heard]
+        self.figures = scores(self.tasks, {n: joined([units[n] for units, _, _ in self.heard]) for n in self.tasks})
+        sizes = [rows for _, _, rows in self.heard]
+        for name in self.heard[0][1]:
+            each = [float(losses[name]) for _, losses, _ in self.heard]
             self.figures[f"val/loss/{name}"] = float(np.average(each, weights=sizes))
         self.figures["val/loss"] = sum(v for n, v in self.figures.items() if n.startswith("val/loss/"))
         self.heard.clear()
@@ -120,9 +125,10 @@ class Learner(L.LightningModule):
         losses = {f"train/loss/{name}": float(total) / max(self.rows, 1) for name, total in self.sums.items()}
         return {"train/loss": sum(losses.values())} | losses | self.figures
 
-    def predict_step(self, batch: Batch, _: int) -> tuple[Tensor, Predictions]:
-        predictions = self.model(batch.signals).predictions
-        return batch.rows.cpu(), {task: p.float().cpu() for task, p in predictions.items()}
+    def predict_step(self, batch: Batch, _: int) -> dict[str, Units]:
+        """By task; the places are rows of the data set."""
+        found = self.units(self.model(batch.signals).predictions, batch.targets)
+        return {task: units._replace(place=batch.rows.cpu()[units.place]) for task, units in found.items()}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         groups = [{"params": ps, "name": name} for name, ps in self.groups.items() if ps]
@@ -139,6 +145,11 @@ def parameter_groups(model: Model) -> dict[str, list[nn.Parameter]]:
 
 def trainable(module: nn.Module) -> list[nn.Parameter]:
     return [p for p in module.parameters() if p.requires_grad]
+
+
+def joined(parts: Sequence[Units]) -> Units:
+    """One after another."""
+    return Units(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
 
 
 def matches(name: str, patterns: tuple[str, ...]) -> bool:

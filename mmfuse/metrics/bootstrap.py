@@ -15,7 +15,9 @@ CELLS = 20_000_000  # of the (samples x rows) table held at a time
 def intervals(
     task: Task, runs: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], samples: int, level: float = 0.95
 ) -> dict[str, tuple[float, float]]:
-    """The interval of each figure's mean over runs, each of which is (rows, answers, targets) of one split.
+    """The interval of each figure's mean over runs, each of which is (rows, answers, targets) of one split's units.
+
+    Rows are drawn and not units: labelled steps of one row come and go together.
 
     Runs that tested the same rows (seeds) see the same draw of them, so that what they share is not counted twice;
     runs that tested others (folds) draw for themselves. The spread between seeds is no part of it: that is the
@@ -30,15 +32,17 @@ def intervals(
 
 
 def draw(rows: Sequence[np.ndarray], samples: int) -> Iterator[list[np.ndarray]]:
-    """For each run how often each of its rows is drawn, (R, N); a few samples at a time, all of them in the end."""
+    """For each run how often the row of each unit is drawn, (R, U); a few samples at a time, all in the end."""
     random = np.random.default_rng(0)
     size = max(1, min(samples, CELLS // max(len(r) for r in rows)))
     for start in range(0, samples, size):
         drawn: dict[bytes, np.ndarray] = {}
         for r in rows:
-            n = len(r)
             if r.tobytes() not in drawn:
-                drawn[r.tobytes()] = random.multinomial(n, np.full(n, 1 / n), size=min(size, samples - start))
+                which, place = np.unique(r, return_inverse=True)
+                n = len(which)
+                times = random.multinomial(n, np.full(n, 1 / n), size=min(size, samples - start))
+                drawn[r.tobytes()] = times[:, place]
         yield [drawn[r.tobytes()] for r in rows]
 
 

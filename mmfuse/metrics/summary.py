@@ -12,9 +12,9 @@ from mmfuse.types import Task
 class Answers(NamedTuple):
     """What one trained model said of one split."""
 
-    rows: np.ndarray  # (N,) rows of the data set
-    answers: Mapping[str, np.ndarray]  # by task: (N, K) probabilities or (N,) values
-    targets: Mapping[str, np.ndarray]  # by task: (N,)
+    rows: Mapping[str, np.ndarray]  # by task: (U,) the row of the data set that each unit is of
+    answers: Mapping[str, np.ndarray]  # by task: (U, K) probabilities or (U,) values
+    targets: Mapping[str, np.ndarray]  # by task: (U,) or (U, C)
 
 
 def summarise(task: Task, name: str, runs: Sequence[Answers], samples: int) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def summarise(task: Task, name: str, runs: Sequence[Answers], samples: int) -> d
     "per_class" holds the same without intervals, class by class; "confusion" one matrix a run.
     """
     scores = [task.score(run.answers[name], run.targets[name]) for run in runs]
-    bounds = intervals(task, [(run.rows, run.answers[name], run.targets[name]) for run in runs], samples)
+    bounds = intervals(task, [(run.rows[name], run.answers[name], run.targets[name]) for run in runs], samples)
     table: dict[str, Any] = {}
     for figure, first in scores[0].items():
         values = [score[figure] for score in scores]

@@ -14,6 +14,8 @@ from mmfuse.types import Encoder, Fusion, Model, Parts, Predictions, Signal, Sig
 class LateFusion(Model):
     def __init__(self, encoders: Mapping[str, Encoder], tasks: Mapping[str, Task], fusion: Callable[..., Fusion]):
         super().__init__(encoders)
+        if others := [t for t, task in tasks.items() if task.of is not None or task.between]:
+            raise ValueError(f"votes are taken on whole rows, which the task '{others[0]}' is not about: model=feature")
         votes = {t: fusion(dims=dict.fromkeys(encoders, task.size)) for t, task in tasks.items()}
         self.fusion = Parts(votes)
         self.heads = Parts(

@@ -16,7 +16,9 @@ def of_rows(raw: Mapping[str, Sequence[Any]], targets: Mapping[str, np.ndarray],
         for value in column:
             feed(digest, value)
     for name, target in targets.items():
-        digest.update(name.encode() + target.tobytes())
+        digest.update(name.encode())
+        for part in target if target.dtype.kind == "O" else [target.tobytes()]:
+            digest.update(part if isinstance(part, bytes) else b"\0none" if part is None else part.tobytes())
     feed(digest, "\n".join(ids))
     return digest.hexdigest()
 

@@ -35,3 +35,11 @@ class Multiclass(Task):
     def resampled(self, answer: np.ndarray, target: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
         known = target >= 0
         return classification.resampled(answer[known], target[known], counts[:, known])
+
+    def recorded(self, answer: np.ndarray, target: np.ndarray) -> dict[str, Any]:
+        names = self.classes
+        said = {
+            "target": [names[k] if k >= 0 else None for k in target],
+            "predicted": [names[k] for k in answer.argmax(1)],
+        }
+        return said | {f"p({name})": answer[:, k] for k, name in enumerate(names)}

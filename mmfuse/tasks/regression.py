@@ -46,3 +46,6 @@ class Regression(Task):
     def resampled(self, answer: np.ndarray, target: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
         known = ~np.isnan(target)
         return regression.resampled(answer[known], target[known], counts[:, known])
+
+    def recorded(self, answer: np.ndarray, target: np.ndarray) -> dict[str, Any]:
+        return {"target": target, "predicted": answer}
