@@ -44,7 +44,7 @@ class ArrayType:
         self.dtype = plain(np.dtype(code)) if isinstance(code, str) else refuse(f"the type {code!r}")
 
     def __setstate__(self, state: Any) -> None:
-        version, order, subtype, names, fields = state[:5]
+        _, order, subtype, names, fields = state[:5]
         if subtype is not None or names is not None or fields is not None:
             refuse("an array with fields")
         self.dtype = self.dtype if order == "|" else self.dtype.newbyteorder(order)
@@ -54,7 +54,7 @@ class Array(np.ndarray):
     """An array while its pickle is read, and afterwards: `np.asarray` makes a plain one of it."""
 
     def __setstate__(self, state: Any) -> None:
-        version, shape, kind, fortran, content = state
+        _, shape, kind, fortran, content = state
         size = size_of(shape)
         if not isinstance(kind, ArrayType):
             refuse(f"an array of {kind!r}")
@@ -65,7 +65,8 @@ class Array(np.ndarray):
             refuse("an array whose content is of another kind than its type")
         if len(content) != (size if as_objects else size * kind.dtype.itemsize):
             refuse("an array of another size than its content")
-        super().__setstate__((1, shape, kind.dtype, bool(fortran), content if as_objects else bytes(content)))
+        checked: Any = (1, shape, kind.dtype, bool(fortran), content if as_objects else bytes(content))
+        super().__setstate__(checked)
 
 
 class Maker:
