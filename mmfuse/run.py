@@ -11,11 +11,14 @@ import torch
 from torch.utils.data import DataLoader
 
 from mmfuse.data import splits
+from mmfuse.data.align import check_labels, require_aligned
 from mmfuse.data.batches import Batches
-from mmfuse.data.columns import Column, Padded, Streamed
+from mmfuse.data.columns import Column, Padded, Stored, Streamed
+from mmfuse.data.fill import fill, suits
 from mmfuse.data.order import Order
 from mmfuse.data.reader import Reader, column
 from mmfuse.data.splits import Split
+from mmfuse.encoders.learned_token import LearnedToken
 from mmfuse.errors import ConfigError, offer
 from mmfuse.metrics.summary import Answers, summarise
 from mmfuse.record import log, manifest, predictions
@@ -27,6 +30,7 @@ from mmfuse.tasks.figures import monitors
 from mmfuse.types import (
     Batch,
     Dataset,
+    Encoder,
     Examples,
     Listener,
     Model,
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
     from mmfuse.learner.learner import Learner
 
 Config = Mapping[str, Any]
+Divided = Sequence[tuple[int | None, Split]]
 UNFIT = (ValueError, TypeError, IndexError, ZeroDivisionError, RuntimeError)  # what parts say of values they can't have
 
 
@@ -50,8 +55,18 @@ class Prepared(NamedTuple):
     preparations: dict[str, Preparation]
     tasks: dict[str, Task]
     targets: dict[str, torch.Tensor | Padded]
-    missing: dict[str, int]  # by modality: how many rows lack it
-    unreadable: dict[str, list[int]]  # by modality: which of them do because it cannot be read
+    present: dict[str, np.ndarray]  # by modality: (N,) whether a row has it, before anything is filled
+    unreadable: dict[str, dict[int, str]]  # by modality and row: why a value that is named could not be read
+
+    @property
+    def whole(self) -> np.ndarray:
+        """(N,) the rows that lack nothing."""
+        return np.all(list(self.present.values()), axis=0)
+
+    @property
+    def missing(self) -> dict[str, int]:
+        """By modality: how many rows lack it."""
+        return {m: int((~here).sum()) for m, here in self.present.items()}
 
 
 def make(cfg: Config, where: str, **parts: Any) -> Any:
@@ -69,12 +84,12 @@ def make(cfg: Config, where: str, **parts: Any) -> Any:
 
 
 def load(cfg: Config) -> Examples:
-    about = {k: v for k, v in cfg["dataset"].items() if k not in ("split", "missing")}
+    about = {k: v for k, v in cfg["dataset"].items() if k not in ("split", "missing", "align")}
     dataset: Dataset = make(about, "dataset")
     return dataset.load(cfg["dataset"]["split"]["column"], cfg["dataset"]["split"]["group"])
 
 
-def divide(cfg: Config, examples: Examples) -> list[tuple[int | None, Split]]:
+def divide(cfg: Config, examples: Examples) -> Divided:
     """The splits to train on: one, or one a fold."""
     about, task = cfg["dataset"]["split"], cfg["tasks"][0]
     if cfg["folds"] is None:
@@ -86,31 +101,67 @@ def prepare(cfg: Config, examples: Examples, split: Split) -> Prepared:
     """Fits the preparations on the training rows, and turns all rows into tensors once."""
     columns: dict[str, Column] = {}
     preparations: dict[str, Preparation] = {}
-    missing, unreadable = {}, {}
+    present, unreadable = {}, {}
+    about, train = cfg["dataset"]["missing"], split.train.tolist()
     for modality in examples.raw:
-        where = f"encoder.{modality}.prepare"
-        preparation: Preparation = make(cfg["encoder"][modality]["prepare"], where)
-        reader = Reader(modality, examples, mask=cfg["dataset"]["missing"]["policy"] == "mask")
-        train = split.train.tolist()
-        reader.check_some(train)
+        preparation: Preparation = make(cfg["encoder"][modality]["prepare"], f"encoder.{modality}.prepare")
+        reader = Reader(modality, examples, forgiving=about["unreadable"] == "missing")
         reader.read(preparation.fit, train)
-        preparations[modality] = preparation
-        columns[modality] = column(reader, preparation, cfg["loader"]["memory_gb"])
+        columns[modality], present[modality] = column(reader, preparation, cfg["loader"]["memory_gb"])
         reader.check()
-        reader.check_some(train)
-        missing[modality] = sum(value is None for value in reader.raw)
-        unreadable[modality] = sorted(reader.failures)
+        reader.check_share(present[modality], about["max_frac"])
+        reader.check_some(present[modality], train)
+        preparations[modality] = preparation
+        unreadable[modality] = {row: reader.failures[row].reason for row in sorted(reader.failures)}
+    if cfg["dataset"]["align"] == "require":
+        require_aligned(columns, [m for m, kind in kinds(cfg).items() if kind == "sequence"])
+    for name, task in examples.tasks.items():
+        if task.of is not None:
+            check_labels(examples.targets[name], columns[task.of], name, task.of)
+    if about["policy"] == "drop":
+        split = splits.kept(split, np.all(list(present.values()), axis=0), examples, cfg["tasks"][0])
+    if about["policy"] == "fill" and about["fill"] != "token":
+        columns = fill_columns(cfg, columns, preparations, split)
     tasks = {name: task.fitted(examples.targets[name][split.train]) for name, task in examples.tasks.items()}
     targets = {n: Padded(t) if t.dtype.kind == "O" else torch.from_numpy(t) for n, t in examples.targets.items()}
-    return Prepared(split, columns, preparations, tasks, targets, missing, unreadable)
+    return Prepared(split, columns, preparations, tasks, targets, present, unreadable)
+
+
+def fill_columns(
+    cfg: Config, columns: Mapping[str, Column], preparations: Mapping[str, Preparation], split: Split
+) -> dict[str, Column]:
+    try:
+        suits(cfg["dataset"]["missing"]["fill"], kinds(cfg))
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    held = {m: c.ragged for m, c in columns.items() if isinstance(c, Stored)}
+    if len(held) < len(columns):
+        raise ConfigError("dataset.missing.policy=fill needs all rows in memory\n  to go on: a larger loader.memory_gb")
+    zeros = {m: preparation.zero() for m, preparation in preparations.items()}
+    filled = fill(held, zeros, split.train.tolist(), cfg["dataset"]["missing"]["fill"])
+    return {m: Stored(ragged) for m, ragged in filled.items()}
+
+
+def whole_rows(cfg: Config, divided: Divided, examples: Examples, prepared: Prepared) -> Divided:
+    """The splits without the rows that lack a modality, where those are to be left out."""
+    if cfg["dataset"]["missing"]["policy"] != "drop":
+        return divided
+    return [(fold, splits.kept(split, prepared.whole, examples, cfg["tasks"][0])) for fold, split in divided]
+
+
+def kinds(cfg: Config) -> dict[str, str]:
+    return {m: about["kind"] for m, about in cfg["dataset"]["modalities"].items()}
 
 
 def build(cfg: Config, prepared: Prepared, seed: int) -> Model:
     torch.manual_seed(seed)
     encoders = {}
+    missing = cfg["dataset"]["missing"]
+    token = missing["policy"] == "fill" and missing["fill"] == "token"
     for modality, preparation in prepared.preparations.items():
         about = {k: v for k, v in cfg["encoder"][modality].items() if k not in ("name", "prepare")}
-        encoders[modality] = make(about, f"encoder.{modality}", size=preparation.size)
+        encoder: Encoder = make(about, f"encoder.{modality}", size=preparation.size)
+        encoders[modality] = LearnedToken(encoder) if token else encoder
     fusion = partial(make, cfg["fusion"], "fusion")
     return make(cfg["model"], "model", encoders=encoders, tasks=prepared.tasks, fusion=fusion)
 
@@ -194,6 +245,7 @@ def check(cfg: Config, listener: Listener) -> None:
     examples = load(cfg)
     divided = divide(cfg, examples)
     prepared = prepare(cfg, examples, divided[0][1])
+    divided = whole_rows(cfg, divided, examples, prepared)
     model = build(cfg, prepared, cfg["seeds"][0])
     check_settings(cfg, examples, prepared)
     listener.described(*describe(cfg, divided, prepared, len(examples), model))
@@ -214,6 +266,7 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
     examples = load(cfg)
     divided = divide(cfg, examples)
     prepared = prepare(cfg, examples, divided[0][1])
+    divided = whole_rows(cfg, divided, examples, prepared)
     first = learner(cfg, prepared, cfg["seeds"][0])
     rehearse(cfg, examples, prepared, first, folder)
     listener.opened(folder.name)
@@ -226,7 +279,7 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
     status.say("running")
     said: dict[str, list[Answers]] = {"test": [], "val": []}
     for fold, split in divided:
-        prepared = prepared if split is prepared.split else prepare(cfg, examples, split)
+        prepared = prepare(cfg, examples, split) if fold else prepared
         for seed in cfg["seeds"]:
             place = folder / (f"seed-{seed}" if fold is None else f"seed-{seed}-fold-{fold}")
             with log.to_file(place / "logs" / "rank0.log"):
@@ -298,14 +351,13 @@ class Recording(Listener):
         self.listener.epoch(figures)
 
 
-def describe(
-    cfg: Config, divided: Sequence[tuple[int | None, Split]], prepared: Prepared, rows: int, model: Model
-) -> tuple[str, str]:
+def describe(cfg: Config, divided: Divided, prepared: Prepared, rows: int, model: Model) -> tuple[str, str]:
     """The opening lines: what the data are, and what is trained on them."""
-    shares = []
+    shares, about = [], cfg["dataset"]["missing"]
+    fate = {"mask": "masked", "drop": "left out", "fill": f"filled by {about['fill']}"}[about["policy"]]
     for m, missing in prepared.missing.items():
-        broken = f", {len(prepared.unreadable[m])} of them unreadable" if prepared.unreadable[m] else ""
-        lacking = f" ({missing} missing{broken} -> masked)" if missing else ""
+        broken = f", {len(prepared.unreadable[m])} of them not found or unreadable" if prepared.unreadable[m] else ""
+        lacking = f" ({missing} missing{broken} -> {fate})" if missing else ""
         shares.append(f"{m} {100 * (1 - missing / rows):.0f} %{lacking}")
     split = divided[0][1]
     folded = f" in each of {len(divided)} folds" if len(divided) > 1 else ""

@@ -157,6 +157,7 @@ class Unreadable(NamedTuple):
     row: int  # counted from 0 within what was to be read
     value: str
     reason: str
+    absent: bool = False  # a file that is not there, rather than one that is broken
 
 
 class UnreadableError(Exception):
@@ -179,6 +180,10 @@ class Preparation(ABC):
     @abstractmethod
     def __call__(self, raw: Sequence[Any]) -> Ragged:
         """Many rows at once. Raises `UnreadableError` where some cannot be read."""
+
+    def zero(self) -> Tensor:
+        """What a step of nothing but zeros is prepared to, for those who fill what is missing with zeros."""
+        return torch.zeros(())
 
     @abstractmethod
     def state(self) -> dict[str, Any]:

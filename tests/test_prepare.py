@@ -349,11 +349,29 @@ class TestFeatures:
         with pytest.raises(UnreadableError) as error:
             Features().fit(raw)
         reasons = {failure.row: failure.reason for failure in error.value.failures}
-        assert list(reasons) == [1, 2, 3, 5, 6, 7, 8]
+        assert list(reasons) == [1, 2, 3, 5, 7, 8]
         assert "allow_pickle=False" in reasons[1]
         assert "['a', 'b']" in reasons[2]
         assert reasons[5] == "not found"
-        assert reasons[6] == "nan at step 1, feature 0"
+
+    def test_a_step_that_is_no_number_is_missing_and_teaches_nothing(self):
+        features = Features()
+        raw = [np.array([[0.0, 1.0], [np.nan, 5.0], [2.0, 3.0]]), np.array([[-np.inf, 9.0]]), None]
+        features.fit(raw)
+        assert (features.mean.tolist(), features.std.tolist()) == ([1.0, 2.0], [1.0, 1.0])
+        data, lengths, mask = features(raw)
+        assert lengths.tolist() == [3, 1, 0]
+        assert mask.tolist() == [True, False, True, False]
+        assert data[mask].tolist() == [[-1.0, -1.0], [1.0, 1.0]]
+
+    def test_fits_alike_however_many_rows_are_read_at_a_time(self, monkeypatch, random):
+        raw = [random.standard_normal((1 + i % 4, 3)) for i in range(50)]
+        monkeypatch.setattr("mmfuse.prepare.features.CHUNK", 7)
+        features = Features()
+        features.fit(raw)
+        joined = np.concatenate(raw)
+        np.testing.assert_allclose(features.mean, joined.mean(axis=0), rtol=1e-5)
+        np.testing.assert_allclose(features.std, joined.std(axis=0), rtol=1e-5)
 
     def test_names_rows_of_another_width(self):
         features = Features()

@@ -210,10 +210,19 @@ def cut_picture(rows):
     [
         (lambda rows: None, ["dataset.file=nothing.csv"], "nothing.csv: not found"),
         (lambda rows: None, ["dataset.tasks.mood.column=modd"], "did you mean 'mood'?"),
-        (lambda rows: Path("9.png").unlink(), [], "1 of 59 values in column 'photo'"),
+        (lambda rows: Path("9.png").write_text("no picture"), [], "1 of 59 values in column 'photo'"),
+        (
+            lambda rows: [Path(f"{row}.png").unlink() for row in range(5, 45)],
+            [],
+            "41 of 60 rows lack the modality 'photo'",
+        ),
+        (
+            lambda rows: Path("9.png").unlink(),
+            ["dataset.missing.max_frac=0.03"],
+            "1 files not found, the first 9.png (row 9)",
+        ),
         (cut_picture, [], "(row 7)"),
         (lambda rows: Path("5.wav").write_text("no sound"), [], "column 'sound'"),
-        (lambda rows: np.save("5.npy", np.array([[1.0, np.nan, 0, 0]])), [], "nan at step 0, feature 1"),
         (lambda rows: np.save("5.npy", np.array([[1.0, 2.0]])), [], "2 features, where the training rows have 4"),
         (lambda rows: rows[5].update(scores="[1, x]"), [], "[1, x] (row 5)"),
         (lambda rows: rows[5].update(mood="odd"), [], "class 'odd' has 1 row"),
@@ -225,7 +234,7 @@ def cut_picture(rows):
         ),
         (lambda rows: [row.update(part="train") for row in rows], ["dataset.split.column=part"], "test split is empty"),
         (lambda rows: rows[2].update(part="third"), ["dataset.split.column=part"], "row 2 has 'third'"),
-        (lambda rows: [row.update(review="") for row in rows], [], "no training row has the modality 'review'"),
+        (lambda rows: [row.update(review="") for row in rows], [], "60 of 60 rows lack the modality 'review'"),
         (lambda rows: [row.update(mood="") for row in rows], [], "needs two classes or more"),
     ],
 )
@@ -243,7 +252,7 @@ def test_bad_data_are_refused_with_their_place_and_leave_nothing(rows, capsys, c
 def test_unreadable_files_count_as_missing_where_so_wished(rows, memory):
     Path("9.png").unlink()
     cut_picture(rows)
-    typed = [*TABLE, EVERY_KIND, TASKS, "dataset.missing.policy=mask", f"loader.memory_gb={memory}"]
+    typed = [*TABLE, EVERY_KIND, TASKS, "dataset.missing.unreadable=missing", f"loader.memory_gb={memory}"]
     assert main(["train", *typed, *SHORT]) == 0
     data = read(only_run(), "manifest.json")["data"]
     assert {7, 9} >= set(data["unreadable"]["photo"]) >= {9}  # what is streamed is opened when its turn comes
@@ -252,7 +261,7 @@ def test_unreadable_files_count_as_missing_where_so_wished(rows, memory):
 
 def test_all_unreadable_files_are_counted(rows, capsys):
     for row in (1, 6, 14, 33, 58):
-        Path(f"{row}.png").unlink()
+        Path(f"{row}.png").write_bytes(b"no picture")
     assert main(["train", *TABLE, EVERY_KIND, TASKS, "dataset.split.column=part", *SHORT]) == 3
     assert "5 of 59 values in column 'photo'" in capsys.readouterr().err
 

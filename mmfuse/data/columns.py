@@ -20,6 +20,7 @@ class Stored:
     """Held in memory as tensors, end to end without padding. A batch is padded to the longest of its own rows."""
 
     def __init__(self, ragged: Ragged):
+        self.ragged = ragged
         self.data, self.lengths, self.real = ragged
         self.starts = self.lengths.cumsum(0) - self.lengths  # (N,)
 

@@ -150,6 +150,11 @@ def checked(split: Split, examples: Examples, task: str) -> Split:
     return split
 
 
+def kept(split: Split, whole: np.ndarray, examples: Examples, task: str) -> Split:
+    """Without the rows that are not whole, (N,) booleans."""
+    return checked(Split(*(rows[whole[rows]] for rows in split)), examples, task)
+
+
 def counts(split: Split) -> str:
     """
     >>> counts(Split(np.arange(3), np.arange(1), np.arange(0)))

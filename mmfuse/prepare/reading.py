@@ -17,16 +17,19 @@ T = TypeVar("T")
 BROKEN = (OSError, ValueError, TypeError, SyntaxError, EOFError, RuntimeError, BadZipFile, StructError)
 
 
-def read_each(read: Callable[[Any], T], raw: Sequence[Any], threads: int = 1) -> list[T]:
-    """What `read` makes of every value there is (None is not), in order; `UnreadableError` where it fails on some."""
+def read_each(read: Callable[[Any], T], raw: Sequence[Any], threads: int = 1, offset: int = 0) -> list[T]:
+    """What `read` makes of every value there is (None is not), in order; `UnreadableError` where it fails on some.
+
+    `offset` is the number of the first value, where these are some of many.
+    """
 
     def attempt(row: int) -> T | Unreadable:
         try:
             return read(raw[row])
         except FileNotFoundError:
-            return Unreadable(row, shown(raw[row]), "not found")
+            return Unreadable(offset + row, shown(raw[row]), "not found", absent=True)
         except (*BROKEN, Image.DecompressionBombError) as error:
-            return Unreadable(row, shown(raw[row]), str(error).replace(str(raw[row]), "it")[:200])
+            return Unreadable(offset + row, shown(raw[row]), str(error).replace(str(raw[row]), "it")[:200])
 
     rows = [row for row, value in enumerate(raw) if value is not None]
     if threads > 1:  # Pillow and soundfile let go of the interpreter's lock while they decode

@@ -9,7 +9,10 @@ from mmfuse.types import Examples, Task
 
 
 def facts(
-    examples: Examples, divided: Sequence[Split], missing: Mapping[str, int], unreadable: Mapping[str, list[int]]
+    examples: Examples,
+    divided: Sequence[Split],
+    missing: Mapping[str, int],
+    unreadable: Mapping[str, Mapping[int, str]],
 ) -> dict[str, Any]:
     """Rows, fingerprint, splits, classes; by modality how many rows lack it, and which because they cannot be read."""
     return {
@@ -17,7 +20,7 @@ def facts(
         "fingerprint": fingerprint.of_rows(examples.raw, examples.targets, examples.ids),
         "splits": [split_facts(split) for split in divided],
         "missing": dict(missing),
-        "unreadable": {m: rows for m, rows in unreadable.items() if rows},
+        "unreadable": {m: list(rows) for m, rows in unreadable.items() if rows},
         "classes": classes(examples.tasks),
     }
 

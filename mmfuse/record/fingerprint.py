@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from mmfuse.data.lazy import Lazy
+
 
 def of_rows(raw: Mapping[str, Sequence[Any]], targets: Mapping[str, np.ndarray], ids: Sequence[str]) -> str:
     """Of texts, arrays, targets and ids all; of a media file its name and size."""
     digest = hashlib.blake2b(digest_size=16)
     for name, column in raw.items():
         digest.update(name.encode())
-        for value in column:
+        for value in [column.fingerprint] if isinstance(column, Lazy) else column:
             feed(digest, value)
     for name, target in targets.items():
         digest.update(name.encode())
