@@ -16,7 +16,7 @@ from mmfuse.data import safe_pickle
 from mmfuse.data.choice import chosen
 from mmfuse.data.expected import expect
 from mmfuse.data.labels import labelled
-from mmfuse.errors import ConfigError, DataError
+from mmfuse.errors import ConfigError, DataError, offer
 from mmfuse.types import Dataset, Examples
 
 SOURCE = "https://github.com/soujanyaporia/MUStARD, its folder data; clips and features by the links of its README"
@@ -51,7 +51,7 @@ class MUStARD(Dataset):
         elif which is not None:
             own = self.fold(which, len(rows))
         made = {
-            name: labelled(name, about, [row[about.get("column") or name] for row in rows], own)
+            name: labelled(name, about, self.cells(rows, about.get("column") or name), own)
             for name, about in self.tasks.items()
         }
         groups = {"speaker": np.array([row["speaker"] for row in rows]), "show": np.array(shows)}
@@ -65,6 +65,11 @@ class MUStARD(Dataset):
             groups=chosen("group", group, groups),
         )
 
+    def cells(self, rows: Sequence[dict[str, Any]], name: str) -> list[Any]:
+        if not all(name in row for row in rows):
+            raise DataError(f"sarcasm_data.json: not every row has '{name}'\n  {offer(name, rows[0], 'the first has')}")
+        return [row[name] for row in rows]
+
     def fold(self, number: int, n: int) -> np.ndarray:
         """The authors' own: pairs of the row numbers that train and that test."""
         expect(self.root, ["split_indices.p"], SOURCE)
@@ -75,7 +80,7 @@ class MUStARD(Dataset):
 
     def raw(self, name: str, about: Mapping[str, Any], ids: Sequence[str], rows: Sequence[dict[str, Any]]) -> list[Any]:
         if about["kind"] == "text":
-            said = [row[about.get("column") or "utterance"] for row in rows]
+            said = self.cells(rows, about.get("column") or name)
             return [("\n".join(text) if isinstance(text, list) else text) or None for text in said]
         file = self.root / str(about.get("file"))
         if about["kind"] == "video":

@@ -6,6 +6,7 @@ numpy takes a type's flags and an array's pointers as a pickle states them
 (https://docs.python.org/3/library/pickle.html#restricting-globals, https://numpy.org/doc/stable/reference/security.html).
 """
 
+import _codecs
 import builtins
 import collections
 import pickle
@@ -13,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import _codecs
 import numpy as np
 
 from mmfuse.errors import DataError
