@@ -122,7 +122,7 @@ def test_table_entries_are_checked():
         *table, "dataset.modalities={a: {kind: text, colunm: b}}"
     )
     assert "kind is missing" in refusal(*table, "dataset.modalities={a: {column: b}}")
-    assert "takes multiclass | regression" in refusal(
+    assert "takes multiclass | multilabel | regression | tokens | pairs" in refusal(
         *table, "dataset.modalities={a: {kind: text}}", "dataset.tasks.y.kind=ranking"
     )
     modalities = composed(*table, "dataset.modalities={a: {kind: text, column: b}, c: {kind: vector}}")["modalities"]

@@ -23,8 +23,17 @@ MODALITY = {
     "columns": "list[str] | None",
     "file": "str | None",
     "key": "str | None",
+    "file_column": "str | None",
+    "row_column": "str | None",
 }
-TASK = {"kind": 'Literal["multiclass", "regression"]', "column": "str | None", "classes": "list | None"}
+TASK = {
+    "kind": 'Literal["multiclass", "multilabel", "regression", "tokens", "pairs"]',
+    "column": "str | None",
+    "classes": "list | None",
+    "separator": "str | None",
+    "of": "str | None",
+    "between": "list[str] | None",
+}
 ENTRIES = {
     "dataset.modalities": {k: of_annotation(v) for k, v in MODALITY.items()},
     "dataset.tasks": {k: of_annotation(v) for k, v in TASK.items()},
