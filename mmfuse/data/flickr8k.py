@@ -14,7 +14,7 @@ import numpy as np
 
 from mmfuse.data.choice import chosen
 from mmfuse.data.expected import expect, missing
-from mmfuse.data.table import separated
+from mmfuse.data.rows import separated
 from mmfuse.errors import ConfigError, DataError
 from mmfuse.tasks.pairs import Pairs
 from mmfuse.types import Dataset, Examples
@@ -67,7 +67,7 @@ class Flickr8k(Dataset):
         """(picture's file, caption), without those whose picture is not published."""
         file = self.one_of(CAPTIONS)
         if file.name == "captions.txt":
-            rows = separated(file, ",")
+            rows = separated(file, ",", "utf-8")
             if list(rows)[:2] != ["image", "caption"]:
                 raise DataError(f"captions.txt: its columns are {', '.join(rows)}, but image, caption are needed")
             found = list(zip(rows["image"], rows["caption"].str.strip(), strict=True))

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mmfuse.data.table import class_name, ordered
+from mmfuse.data.target_columns import class_name, ordered
 from mmfuse.errors import ConfigError, DataError
 from mmfuse.tasks.multiclass import Multiclass
 from mmfuse.tasks.multilabel import Multilabel

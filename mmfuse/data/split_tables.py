@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from mmfuse.data.cells import empty
 from mmfuse.data.expected import expect
 from mmfuse.data.labels import labelled
+from mmfuse.data.rows import read_rows
 from mmfuse.data.splits import named
-from mmfuse.data.table import SPLITS, class_name, empty, read_table
+from mmfuse.data.table import SPLITS
+from mmfuse.data.target_columns import class_name
 from mmfuse.errors import ConfigError, DataError, offer
 from mmfuse.types import Dataset, Examples
 
@@ -67,7 +70,7 @@ class SplitTables(Dataset):
 
     def rows(self, file: Path) -> list[Row]:
         if self.header is None:
-            return [{str(k): v for k, v in row.items()} for row in read_table(file).to_dict("records")]
+            return [{str(k): v for k, v in row.items()} for row in read_rows(file).to_dict("records")]
         try:
             with open(file, encoding="utf-8-sig", newline="") as text:
                 lines = json.load(text) if file.suffix == ".json" else [line for line in csv.reader(text) if line]
