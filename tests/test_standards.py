@@ -19,6 +19,7 @@ from scipy.io import savemat
 
 from mmfuse.config.catalog import Catalog, packaged
 from mmfuse.config.compose import compose
+from mmfuse.data.splits import split
 from mmfuse.errors import ConfigError, DataError
 from mmfuse.run import load
 from mmfuse.types import Examples
@@ -642,14 +643,17 @@ class TestAtHand:
         assert found.tasks["organ"].classes == ("ABD", "CHEST", "HEAD")
         assert found.targets["question_type"].shape == (3515, 11)
         assert set(found.targets["question_type"].sum(axis=1)) == {1.0, 2.0}
+        parts = split(found, "answer", [0.8, 0.1, 0.1], seed=0)  # though most answers occur once
+        assert [len(parts.train) + len(parts.val), len(parts.test)] == [3064, 451]
 
     def test_easy_vqa(self, at_hand):
         found = at_hand("easy_vqa")
         assert Counter(found.split.tolist()) == {"train": 38575, "test": 9673}
         assert len(found.tasks["answer"].classes) == 13
-        first = np.load(SHARED / "easy_vqa" / "images_test.npz")["image"]
-        test = np.flatnonzero(found.split == "test")
-        assert np.array_equal(found.raw["image"][test[-1]], first[-1])
+        assert {image.shape for image in found.raw["image"][::100]} == {(64, 64, 3)}
+        pictures = np.load(SHARED / "easy_vqa" / "images_test.npz")["image"]
+        assert len(pictures) == 1000
+        assert np.array_equal(found.raw["image"][-1], pictures[-1])  # the last question is on the last picture
 
 
 class TestVariants:
