@@ -91,7 +91,7 @@ def test_the_default_is_what_the_readme_says_it_is():
         ("dataset.missing.policy=ignore", "takes mask | drop | fill"),
         ("dataset.split.colum=x", "did you mean 'dataset.split.column'?"),
         ("dataset=tabel", "did you mean 'table'?"),
-        ("encoder.text=cnn", "'text' is of kind text, and the encoder 'cnn' is for image"),
+        ("encoder.text=cnn", "'text' is of kind text, and the encoder 'cnn' is for image, video"),
         ("encoder.txt=cnn", "no modality 'txt'"),
         ("encoder.text.prepare.min_cuont=3", "did you mean 'encoder.text.prepare.min_count'?"),
         ("encoder.image.augment.flop=1", "did you mean 'encoder.image.augment.flip'?"),

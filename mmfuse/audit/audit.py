@@ -1,6 +1,8 @@
 """All that can be told of a data set before anything is trained on it, the worst first."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -46,6 +48,7 @@ def audit(
     value is a file. Of several folds the first is looked at. Without
     `thorough` there are no models, and no file is opened but to compare it with another of its size.
     """
+    examples = replace(examples, raw={m: plain(raw, kinds.get(m, "")) for m, raw in examples.raw.items()})
     args = (examples, divided[0], kinds)
     failures, steps, limits, read = failures or {}, steps or {}, limits or {}, read or {}
     absent = absent or lacking(examples)
@@ -57,6 +60,11 @@ def audit(
     if len(divided) > 1:
         found.append(Finding("note", "folds", "", f"Splits were looked at in the first of {len(divided)} folds."))
     return sorted(found, key=lambda finding: GRADES.index(finding.grade))
+
+
+def plain(raw: Sequence[Any], kind: str) -> Sequence[Any]:
+    """Texts that are given as lists of words, as texts."""
+    return [" ".join(value) if isinstance(value, list) else value for value in raw] if kind == "text" else raw
 
 
 def lacking(examples: Examples) -> dict[str, np.ndarray]:

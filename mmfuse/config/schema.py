@@ -66,7 +66,7 @@ def encoder_file(catalog: Catalog, modality: str, kind: str, name: str | None = 
         )
     options, name = catalog.options(f"encoder/{kind}"), name or ENCODER_OF_KIND[kind]
     if name not in options:
-        elsewhere = [g for g in catalog.groups() if g.startswith("encoder/") and name in catalog.options(g)]
+        elsewhere = [g for g in sorted(catalog.groups()) if g.startswith("encoder/") and name in catalog.options(g)]
         what = f"is for {', '.join(g.split('/')[1] for g in elsewhere)}" if elsewhere else "does not exist"
         raise ConfigError(
             f"encoder.{modality}={name}: '{modality}' is of kind {kind}, and the encoder '{name}' {what}\n"

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mmfuse.data.cells import cells, is_list, numbers
+from mmfuse.data.inside import inside
 from mmfuse.errors import DataError
 
 MEDIA = ("image", "audio", "video")
@@ -45,16 +46,7 @@ class ModalityColumns:
         ]
 
     def place(self, cell: str, column: str, row: int) -> Path:
-        """A file of the data set's. A path that leads out of its folder is refused: a table may come from anywhere."""
-        path = self.media / cell.strip()
-        if not self.outside and (".." in path.parts[len(self.media.parts) :] or Path(cell.strip()).is_absolute()):
-            inside = path.resolve().is_relative_to(self.media.resolve())
-            if not inside:
-                raise DataError(
-                    f"column '{column}', row {row}: '{cell}' leads out of the data set's folder {self.media}"
-                    "\n  to go on: dataset.media_root=DIR, a folder that holds all of them, or dataset.outside=true"
-                )
-        return path
+        return self.media / cell.strip() if self.outside else inside(self.media, cell, column, row)
 
     def records(self, columns: Sequence[str]) -> list[dict[str, Any] | None]:
         """A dict of its cells for each row; None where all are empty."""

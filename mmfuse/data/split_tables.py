@@ -10,6 +10,7 @@ import numpy as np
 
 from mmfuse.data.cells import empty
 from mmfuse.data.expected import expect
+from mmfuse.data.inside import inside
 from mmfuse.data.labels import labelled
 from mmfuse.data.rows import read_rows
 from mmfuse.data.splits import named
@@ -94,7 +95,8 @@ class SplitTables(Dataset):
         return [None if empty(row.get(name)) else row[name] for row in rows]
 
     def raw(self, rows: Sequence[Row], name: str, about: Mapping[str, Any]) -> list[Any]:
-        cells = self.column(rows, about.get("column") or name) if not about.get("file") else None
+        column = str(about.get("column") or name)
+        cells = self.column(rows, column) if not about.get("file") else None
         if about["kind"] == "text" and cells is not None:
             return [None if cell is None else str(cell) for cell in cells]
         if about["kind"] not in MEDIA:
@@ -102,15 +104,11 @@ class SplitTables(Dataset):
                 f"dataset.modalities.{name}.kind={about['kind']}: these tables have text, {', '.join(MEDIA)}"
             )
         if cells is not None:
-            return [None if cell is None else self.inside(str(cell), row) for row, cell in enumerate(cells)]
+            return [
+                None if cell is None else inside(self.root, str(cell), column, row) for row, cell in enumerate(cells)
+            ]
         try:
-            return [self.inside(about["file"].format_map(cells), row) for row, cells in enumerate(rows)]
+            return [inside(self.root, about["file"].format_map(cells), name, row) for row, cells in enumerate(rows)]
         except (LookupError, AttributeError, ValueError) as error:
             have = ", ".join(f"{{{key}}}" for key in rows[0] if key)
             raise ConfigError(f"dataset.modalities.{name}.file={about['file']}: {error}\n  to go on: {have}") from error
-
-    def inside(self, path: str, row: int) -> Path:
-        """A file of the data set's folder."""
-        if Path(path).is_absolute() or ".." in Path(path).parts:
-            raise DataError(f"row {row}: the path {path} leads out of {self.root}\n  to go on: mend that row")
-        return self.root / path

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mmfuse.data.cells import cells, numbers
+from mmfuse.data.cells import cells, is_list, numbers
 from mmfuse.data.modality_columns import as_words
 from mmfuse.errors import ConfigError, DataError
 from mmfuse.tasks.multiclass import Multiclass
@@ -52,12 +52,7 @@ def multiclass(rows: pd.DataFrame, name: str, column: str, about: Mapping[str, A
 
 def multilabel(rows: pd.DataFrame, name: str, column: str, about: Mapping[str, Any]) -> tuple[Task, np.ndarray]:
     """A cell is a list, or names between separators. An empty list is none of the labels, an empty cell is unknown."""
-    separator = about.get("separator") or ","
-    found: list[list[str] | None] = []
-    for cell in cells(rows, column):
-        if isinstance(cell, str) and not cell.lstrip().startswith("["):
-            cell = cell.split(separator)
-        found.append(None if cell is None else [class_name(c) for c in as_words(cell) if class_name(c)])
+    found = [None if cell is None else listed(cell, about) for cell in cells(rows, column)]
     classes = declared(about) or ordered({c for names in found for c in names or ()})
     if not classes:
         raise DataError(f"column '{column}': no row has any label\n  to go on: dataset.tasks.{name}.column=NAME")
@@ -106,6 +101,13 @@ READERS = {
     "tokens": tokens,
     "pairs": pairs,
 }
+
+
+def listed(cell: Any, about: Mapping[str, Any]) -> list[str]:
+    """The names in a cell."""
+    if isinstance(cell, str) and not is_list(cell):
+        cell = cell.split(about.get("separator") or ",")
+    return [name for c in as_words(cell) if (name := class_name(c))]
 
 
 def declared(about: Mapping[str, Any]) -> list[str]:
