@@ -163,8 +163,8 @@ def train(typed: list[str]) -> int:
         if sys.stdout.isatty() and not options.quiet and not options.json:
             print("loading torch and the data ...", end="\r", flush=True)  # the run's first line takes its place
         with without_collection():
-            import mmfuse.learner.fit  # noqa: F401
-            from mmfuse import run  # noqa: F401
+            import mmfuse.learner.fit
+            import mmfuse.run.train  # noqa: F401
             from mmfuse.record import folder as folders
 
         folder = folders.create(
@@ -179,10 +179,11 @@ def train(typed: list[str]) -> int:
 
 def supervised(config: dict[str, Any], folder: Path, options: argparse.Namespace) -> int:
     """Runs, and leaves a true status whatever happens; a run that never began leaves nothing."""
-    from mmfuse import progress, run
+    from mmfuse import progress
     from mmfuse.record import folder as folders
     from mmfuse.record import log
     from mmfuse.record.status import State, Status
+    from mmfuse.run.train import run
 
     listener = progress.listener(options.quiet, options.json)
 
@@ -196,7 +197,7 @@ def supervised(config: dict[str, Any], folder: Path, options: argparse.Namespace
         return log.write_traceback(folder, error)
 
     try:
-        run.run(config, folder, listener)
+        run(config, folder, listener)
         folders.point_latest(folder)
         listener.saved(os.path.relpath(folder))
         return 0
@@ -220,9 +221,10 @@ def check(typed: list[str]) -> int:
         print(as_yaml(config), end="")
         return 0
     with without_collection():
-        from mmfuse import progress, run
+        from mmfuse import progress
+        from mmfuse.run.check import check as check_config
 
-    findings = run.check(config, progress.listener(options.quiet, options.json))
+    findings = check_config(config, progress.listener(options.quiet, options.json))
     return DataError.exit_code if any(finding.grade == "error" for finding in findings) else 0
 
 

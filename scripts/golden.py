@@ -7,9 +7,9 @@ import json
 import tempfile
 from pathlib import Path
 
-from mmfuse import run
 from mmfuse.config.catalog import Catalog
 from mmfuse.config.compose import compose
+from mmfuse.run.train import run
 from mmfuse.types import Listener
 
 FILE = Path(__file__).resolve().parent.parent / "tests" / "golden.json"
@@ -34,7 +34,7 @@ class Losses(Listener):
 def first_losses(experiment: str) -> list[float]:
     losses = Losses()
     with tempfile.TemporaryDirectory() as folder:
-        run.run(compose([*experiment.split(), *FEW], Catalog()), Path(folder), losses)
+        run(compose([*experiment.split(), *FEW], Catalog()), Path(folder), losses)
     return losses.heard
 
 

@@ -21,7 +21,7 @@ from mmfuse.config.catalog import Catalog, packaged
 from mmfuse.config.compose import compose
 from mmfuse.data.splits import split
 from mmfuse.errors import ConfigError, DataError
-from mmfuse.run import load
+from mmfuse.run.prepare import load
 from mmfuse.types import Examples
 
 SHARED = Path(os.environ.get("MMFUSE_DATA", "data"))

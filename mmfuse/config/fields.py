@@ -12,7 +12,7 @@ from mmfuse.errors import ConfigError
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's where it was built in: the other is 10 times slower
 
-GIVEN_IN_CODE = {  # what run.py passes besides the config
+GIVEN_IN_CODE = {  # what mmfuse/run passes besides the config
     "encoder": {"size"},
     "augment": {"size"},
     "fusion": {"dims"},

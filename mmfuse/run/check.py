@@ -1,0 +1,35 @@
+"""All that training does up to its first step, and an audit of the data."""
+
+from mmfuse.run.build import augment, build
+from mmfuse.run.describe import describe
+from mmfuse.run.examine import examine
+from mmfuse.run.loader import loader
+from mmfuse.run.make import Config, make
+from mmfuse.run.prepare import divide, load, prepare, whole_rows
+from mmfuse.run.settings import check_settings
+from mmfuse.run.train import set_threads
+from mmfuse.types import Batch, Finding, Grade, Listener
+
+
+def check(cfg: Config, listener: Listener) -> list[Finding]:
+    """All that training does up to the first step, which is taken forward and back, and no more."""
+    set_threads(cfg)
+    examples = load(cfg)
+    divided = divide(cfg, examples)
+    prepared = prepare(cfg, examples, divided[0][1], forgiving=True)
+    divided = whole_rows(cfg, divided, examples, prepared)
+    model = build(cfg, prepared, cfg["seeds"][0])
+    augment(cfg, prepared)
+    check_settings(cfg, examples, prepared)
+    listener.described(*describe(cfg, divided, prepared, len(examples), model))
+    broken: Grade = "warning" if cfg["dataset"]["missing"]["unreadable"] == "missing" else "error"
+    findings = examine(cfg, examples, divided, prepared, thorough=True, broken=broken)
+    listener.audited(findings, whole=True)
+    batch: Batch = next(iter(loader(cfg, prepared, prepared.seen, cfg["seeds"][0])))
+    outputs = model(batch.signals)
+    losses = {n: task.loss(outputs.predictions[n], batch.targets[n]) for n, task in prepared.tasks.items()}
+    total = make(cfg["balance"], "balance")({f"task/{name}": loss for name, loss in losses.items()})
+    total.backward()
+    make(cfg["optimizer"], "optimizer", params=list(model.parameters()))
+    listener.checked({name: float(loss.detach()) for name, loss in losses.items()}, len(batch.rows))
+    return findings

@@ -1,0 +1,27 @@
+"""The opening lines: what the data are, and what is trained on them."""
+
+from mmfuse.data import splits
+from mmfuse.run.make import Config
+from mmfuse.run.prepare import Divided, Prepared
+from mmfuse.types import Model
+
+
+def describe(cfg: Config, divided: Divided, prepared: Prepared, rows: int, model: Model) -> tuple[str, str]:
+    """The opening lines: what the data are, and what is trained on them."""
+    shares, about = [], cfg["dataset"]["missing"]
+    fate = {"mask": "masked", "drop": "left out", "fill": f"filled by {about['fill']}"}[about["policy"]]
+    for m, missing in prepared.missing.items():
+        broken = f", {len(prepared.unreadable[m])} of them not found or unreadable" if prepared.unreadable[m] else ""
+        lacking = f" ({missing} missing{broken} -> {fate})" if missing else ""
+        shares.append(f"{m} {100 * (1 - missing / rows):.0f} %{lacking}")
+    split = divided[0][1]
+    folded = f" in each of {len(divided)} folds" if len(divided) > 1 else ""
+    data = f"{cfg['choices']['dataset']}   {rows} rows -> {splits.counts(split)}{folded}   {'  '.join(shares)}"
+    if (imbalance := cfg["choices"]["imbalance"]) != "none":
+        changed = f": {len(split.train)} -> {len(prepared.seen)} training rows an epoch"
+        data += f"   {imbalance}{changed * (len(prepared.seen) != len(split.train))}"
+    encoders = " + ".join(f"{m}[{cfg['encoder'][m]['name']}]" for m in cfg["modalities"])
+    parameters = sum(p.numel() for p in model.parameters())
+    level = "" if cfg["choices"]["model"] == "feature" else f" ({cfg['choices']['model']})"
+    size = f"{parameters / 1000:.0f} k" if parameters < 10_000_000 else f"{parameters / 1_000_000:.0f} M"
+    return data, f"{encoders} -> {cfg['choices']['fusion']}{level} -> {', '.join(cfg['tasks'])}   {size} parameters"

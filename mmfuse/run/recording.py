@@ -1,0 +1,25 @@
+"""Writes down how a replicate goes."""
+
+from collections.abc import Mapping
+
+from mmfuse.record.history import History
+from mmfuse.record.status import Status
+from mmfuse.types import Listener
+
+
+class Recording(Listener):
+    """Writes down what it hears, and passes it on."""
+
+    def __init__(self, listener: Listener, history: History, status: Status):
+        self.listener, self.history, self.status = listener, history, status
+
+    def replicate(self, name: str, epochs: int, steps: int) -> None:
+        self.listener.replicate(name, epochs, steps)
+
+    def step(self, done: int, rows: int, loss: float) -> None:
+        self.status.beat()
+        self.listener.step(done, rows, loss)
+
+    def epoch(self, figures: Mapping[str, float | int]) -> None:
+        self.history.add(dict(figures))
+        self.listener.epoch(figures)

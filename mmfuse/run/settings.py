@@ -1,0 +1,61 @@
+"""Settings that cannot be, told before anything is on disk."""
+
+import shutil
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from mmfuse.errors import ConfigError, offer
+from mmfuse.record import log
+from mmfuse.run.loader import loader
+from mmfuse.run.make import Config, make
+from mmfuse.run.prepare import Prepared
+from mmfuse.tasks.figures import monitors
+from mmfuse.types import Examples, Listener, Task
+
+if TYPE_CHECKING:
+    from mmfuse.learner.fit import Patience
+    from mmfuse.learner.learner import Learner
+
+
+def rehearse(cfg: Config, examples: Examples, prepared: Prepared, first: "Learner", folder: Path) -> None:
+    """Builds what training will need, so that settings that cannot be are told before anything is on disk."""
+    from mmfuse.learner.fit import build as build_trainer
+
+    with log.to_file(folder / "logs" / "rank0.log"):
+        build_trainer(partial(make, cfg["trainer"], "trainer"), folder, patience(cfg, prepared.tasks), Listener())
+    shutil.rmtree(folder / "logs")
+    first.configure_optimizers()
+    loader(cfg, prepared, prepared.seen, 0)
+    check_settings(cfg, examples, prepared)
+
+
+def check_settings(cfg: Config, examples: Examples, prepared: Prepared) -> None:
+    """What can be told without a trainer: the figure that is watched, the weights of losses."""
+    known = monitors(prepared.tasks, examples.targets)
+    wanted = monitor(cfg, prepared.tasks)
+    if wanted not in known:
+        short = [name for name in known if name.count("/") == 1]
+        said = f"early_stopping.monitor={wanted}: there is no such figure"
+        raise ConfigError(f"{said}\n  {offer(wanted, short, 'there are')}")
+    try:
+        make(cfg["balance"], "balance")({f"task/{name}": torch.zeros(()) for name in prepared.tasks})
+    except ValueError as error:
+        raise ConfigError(f"balance.{error}") from error
+
+
+def monitor(cfg: Config, tasks: Mapping[str, Task]) -> str:
+    named = cfg["early_stopping"]["monitor"]
+    return f"val/{tasks[cfg['tasks'][0]].monitor}" if named == "auto" else named
+
+
+def patience(cfg: Config, tasks: Mapping[str, Task]) -> "Patience":
+    from mmfuse.learner.fit import Patience
+
+    early = cfg["early_stopping"]
+    watched = monitor(cfg, tasks)
+    mode = "min" if any(word in watched for word in ("loss", "mae")) else "max"
+    return Patience(watched, mode, early["patience"], early["min_delta"])

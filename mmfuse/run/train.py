@@ -1,0 +1,106 @@
+"""From a resolved config to a result: every seed of every fold, and the whole record."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mmfuse.metrics.summary import Answers, summarise
+from mmfuse.record import log, manifest, predictions
+from mmfuse.record.atomic import write_json
+from mmfuse.record.facts import classes, facts
+from mmfuse.record.history import History
+from mmfuse.record.status import Status
+from mmfuse.run.build import learner
+from mmfuse.run.describe import describe
+from mmfuse.run.examine import examine
+from mmfuse.run.loader import loader
+from mmfuse.run.make import Config, make
+from mmfuse.run.prepare import Prepared, divide, load, prepare, whole_rows
+from mmfuse.run.recording import Recording
+from mmfuse.run.settings import patience, rehearse
+from mmfuse.types import Examples, Listener
+
+
+def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
+    """Every seed of every fold; leaves the whole record in the folder and returns what metrics.json says."""
+    status = Status(folder)
+    status.say("created")
+    set_threads(cfg)
+    examples = load(cfg)
+    divided = divide(cfg, examples)
+    prepared = prepare(cfg, examples, divided[0][1])
+    divided = whole_rows(cfg, divided, examples, prepared)
+    first = learner(cfg, prepared, cfg["seeds"][0])
+    rehearse(cfg, examples, prepared, first, folder)
+    listener.opened(folder.name)
+    listener.described(*describe(cfg, divided, prepared, len(examples), first.model))
+    findings = examine(cfg, examples, divided, prepared, thorough=False)
+    listener.audited(findings, whole=False)
+    write_json(folder / "audit.json", [finding._asdict() for finding in findings])
+    parameters = sum(p.numel() for p in first.model.parameters())
+    data = facts(examples, [split for _, split in divided], prepared.missing, prepared.unreadable)
+    about = manifest.describe(cfg["choices"], data, cfg["seeds"], cfg["folds"])
+    about |= {"parameters": parameters}
+    write_json(folder / "manifest.json", about)
+    status.say("running")
+    said: dict[str, list[Answers]] = {"test": [], "val": []}
+    for fold, split in divided:
+        prepared = prepare(cfg, examples, split) if fold else prepared
+        for seed in cfg["seeds"]:
+            place = folder / (f"seed-{seed}" if fold is None else f"seed-{seed}-fold-{fold}")
+            with log.to_file(place / "logs" / "rank0.log"):
+                for name, answers in replicate(cfg, examples, prepared, seed, place, listener, status).items():
+                    said[name].append(answers)
+    tasks = examples.tasks
+    metrics = {
+        name: {t: summarise(task, t, runs, cfg["bootstrap"]) for t, task in tasks.items()}
+        for name, runs in said.items()
+    }
+    write_json(folder / "metrics.json", metrics)
+    write_json(folder / "manifest.json", about | {"finished": manifest.now()})
+    listener.scored(metrics, {name: task.headline for name, task in tasks.items()})
+    status.say("done", exit_code=0)
+    return metrics
+
+
+def replicate(
+    cfg: Config, examples: Examples, prepared: Prepared, seed: int, place: Path, listener: Listener, status: Status
+) -> dict[str, Answers]:
+    """Trains one model, and asks the best of its epochs about the validation and test rows."""
+    from mmfuse.learner.fit import fit, predict
+
+    place.mkdir(exist_ok=True)
+    states = {m: p.state() for m, p in prepared.preparations.items()}
+    write_json(place / "preparation.json", states | {"classes": classes(prepared.tasks)})
+    history = History(place / "history.csv")
+    trained = learner(cfg, prepared, seed)
+    trainer = fit(
+        trained,
+        partial(make, cfg["trainer"], "trainer"),
+        loader(cfg, prepared, prepared.seen, seed),
+        loader(cfg, prepared, prepared.split.val, None),
+        place / "checkpoints",
+        patience(cfg, prepared.tasks),
+        Recording(listener, history, status),
+    )
+    found = {}
+    for name in ("val", "test"):
+        said = predict(trained, trainer, loader(cfg, prepared, getattr(prepared.split, name), None))
+        found[name] = Answers(
+            {t: units.place.numpy() for t, units in said.items()},
+            {t: task.answer(said[t].prediction) for t, task in prepared.tasks.items()},
+            {t: units.target.numpy() for t, units in said.items()},
+        )
+    test = found["test"]
+    recorded = {
+        t: (test.rows[t], task.recorded(test.answers[t], test.targets[t])) for t, task in prepared.tasks.items()
+    }
+    predictions.save(place / "predictions.parquet", prepared.split.test, examples.ids, recorded)
+    return found
+
+
+def set_threads(cfg: Config) -> None:
+    if cfg["threads"] is not None:
+        torch.set_num_threads(cfg["threads"])
