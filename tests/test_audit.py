@@ -523,7 +523,7 @@ class TestCommands:
         Path("rows.csv").write_text(Path("rows.csv").read_text() + Path("rows.csv").read_text().split("\n", 1)[1])
         assert main(["train", *keys, "trainer.max_epochs=1", "bootstrap=20"]) == 0
         opening = capsys.readouterr().out.split("seed 0")[0].splitlines()
-        assert opening[-4].startswith("audit    no error, ")
+        assert opening[-4].startswith("audit    at a glance no error, ")
         assert all(line.lstrip().startswith("warning  duplicates: ") for line in opening[-3:])
         kept = [Finding(**f) for f in json.loads(Path("outputs/latest/audit.json").read_text())]
         in_test = [f for f in kept if f.check == "duplicates" and "test rows" in f.said and "training" in f.said]

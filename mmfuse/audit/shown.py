@@ -32,12 +32,12 @@ def rows(finding: Finding) -> str:
 
 
 def paragraph(findings: Sequence[Finding]) -> str:
-    """Counts by grade, and a line for each of the worst."""
+    """Counts by grade, and a line for each of the worst, of what a quick look has found."""
     worst = [f for f in findings if f.grade != "note"][:WORST]
     lines = [f"         {f.grade:<8} {f.check}{f' ({f.where})' if f.where else ''}: {f.said}" for f in worst]
     more = sum(f.grade != "note" for f in findings) - len(worst)
-    after = f"; {more} more and the notes: mmfuse check, or audit.json" if more else ""
-    return "\n".join([f"audit    {counts(findings)}{after}", *lines])
+    after = f"{more} more in audit.json; " if more else ""
+    return "\n".join([f"audit    at a glance {counts(findings)}; {after}all that can be told: mmfuse check", *lines])
 
 
 def table(findings: Sequence[Finding]) -> Table:
