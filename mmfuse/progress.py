@@ -52,7 +52,11 @@ class Lines(Listener):
         self.draw(shown.table(findings))
 
     def draw(self, table: Table) -> None:
-        Console(file=sys.stdout, width=WIDTH, color_system=None, highlight=False).print(table)
+        console = Console(width=WIDTH, color_system=None, highlight=False)
+        with console.capture() as drawn:
+            console.print(table)
+        for line in drawn.get().splitlines():
+            self.write(line.rstrip())
 
     def replicate(self, name: str, epochs: int, steps: int) -> None:
         self.epochs, self.best, self.rows, self.spent = epochs, None, 0, 0.0
