@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmfuse.data.safe_pickle import load
+from mmfuse.data.published.safe_pickle import load
 from mmfuse.errors import DataError
 
 HELD = {

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from mmfuse.data import safe_pickle
-from mmfuse.data.choice import chosen
-from mmfuse.data.expected import expect
-from mmfuse.data.labels import labelled
-from mmfuse.data.padding import unpadded
+from mmfuse.data.published import safe_pickle
+from mmfuse.data.published.choice import chosen
+from mmfuse.data.published.expected import expect
+from mmfuse.data.published.labels import labelled
+from mmfuse.data.published.padding import unpadded
 from mmfuse.data.table import SPLITS
 from mmfuse.errors import ConfigError, DataError, offer
 from mmfuse.types import Dataset, Examples

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from mmfuse.data.choice import chosen
-from mmfuse.data.expected import expect, missing
+from mmfuse.data.published.choice import chosen
+from mmfuse.data.published.expected import expect, missing
 from mmfuse.data.rows import separated
 from mmfuse.errors import ConfigError, DataError
 from mmfuse.tasks.pairs import Pairs

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from mmfuse.data.choice import chosen
-from mmfuse.data.expected import expect
-from mmfuse.data.labels import labelled
+from mmfuse.data.published.choice import chosen
+from mmfuse.data.published.expected import expect
+from mmfuse.data.published.labels import labelled
 from mmfuse.errors import ConfigError, DataError, offer
 from mmfuse.types import Dataset, Examples
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from mmfuse.data.cells import empty
-from mmfuse.data.expected import expect
 from mmfuse.data.inside import inside
-from mmfuse.data.labels import labelled
+from mmfuse.data.published.expected import expect
+from mmfuse.data.published.labels import labelled
 from mmfuse.data.rows import read_rows
 from mmfuse.data.splits import named
 from mmfuse.data.table import SPLITS

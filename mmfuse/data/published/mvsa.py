@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmfuse.data.choice import chosen
-from mmfuse.data.expected import expect
-from mmfuse.data.labels import labelled
+from mmfuse.data.published.choice import chosen
+from mmfuse.data.published.expected import expect
+from mmfuse.data.published.labels import labelled
 from mmfuse.errors import ConfigError, DataError
 from mmfuse.types import Dataset, Examples
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from mmfuse.data.choice import chosen
-from mmfuse.data.expected import expect
-from mmfuse.data.labels import labelled
+from mmfuse.data.published.choice import chosen
+from mmfuse.data.published.expected import expect
+from mmfuse.data.published.labels import labelled
 from mmfuse.errors import ConfigError, DataError
 from mmfuse.types import Dataset, Examples
 
