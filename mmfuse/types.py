@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.utils.data import IterableDataset
+from torch.utils.data import Dataset as Fetched
 
 
 class Signal(NamedTuple):
@@ -130,7 +130,7 @@ class Task(ABC):
         """Columns by name, U values each, as predictions.parquet is to have them."""
 
 
-class BatchStream(IterableDataset[Batch], ABC):
+class BatchStream(Fetched[Batch], ABC):
     """Training batches that come one after another and cannot be asked for by number."""
 
     @abstractmethod
@@ -319,8 +319,8 @@ class Listener:
     def audited(self, findings: Sequence[Finding], whole: bool) -> None:
         """What was found in the data, the worst first; all of it is to be shown, or a paragraph."""
 
-    def replicate(self, name: str, epochs: int, steps: int) -> None:
-        """One seed of one fold begins; `steps` batches an epoch."""
+    def replicate(self, name: str, epochs: int, steps: int | None) -> None:
+        """One seed of one fold begins; `steps` batches an epoch, None where only reading tells."""
 
     def step(self, done: int, rows: int, loss: float) -> None:
         """A batch has been learned, the `done`th of its epoch."""

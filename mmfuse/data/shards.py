@@ -17,12 +17,12 @@ from mmfuse.data.cells import cells as cells_of
 from mmfuse.data.lazy import Lazy
 from mmfuse.data.modality_columns import MEDIA
 from mmfuse.data.shards_batches import ShardBatches
-from mmfuse.data.shards_cells import ShardCells
+from mmfuse.data.shards_cells import ShardCells, frame
 from mmfuse.data.shards_files import Row, ShardFiles, found
 from mmfuse.data.shards_order import ShardOrder
 from mmfuse.data.table import SPLITS, source
 from mmfuse.errors import ConfigError
-from mmfuse.types import Dataset, Examples, Preparation, Stream, Task
+from mmfuse.types import BatchStream, Dataset, Examples, Preparation, Stream, Task
 
 SPREAD = 16  # shards that the rows to fit on are taken from, if these have enough
 
@@ -69,17 +69,17 @@ class Shards(Dataset):
         read = cells.targets(rows)
         about = {name: {**about[name], **named(task)} for name, (task, _) in read.items()}
         fingerprint = " ".join(shards.fingerprint for shards in parts.values())
-        frame = cells.frame(rows, beside)
+        beside_rows = frame(rows, beside)
         return Examples(
             raw={m: self.held(m, values, fingerprint) for m, values in cells.raw(rows).items()},
             columns={name: source(name, entry) for name, entry in self.modalities.items()},
             targets={name: target for name, (_, target) in read.items()},
             tasks={name: task for name, (task, _) in read.items()},
-            ids=[str(v) for v in cells_of(frame, self.id)]
+            ids=[str(v) for v in cells_of(beside_rows, self.id)]
             if self.id
             else [f"{names[row.shard]}:{row.at}" for row in rows],
             split=np.repeat(list(held), [len(part) for part in held.values()]),
-            groups=np.array([str(v) for v in cells_of(frame, group)]) if group else None,
+            groups=np.array([str(v) for v in cells_of(beside_rows, group)]) if group else None,
             stream=ShardStream(
                 parts["train"], ShardCells(self.modalities, about, self.root, names), self.buffer, len(held["train"])
             ),
@@ -122,7 +122,7 @@ class ShardStream(Stream):
         forgiving: bool,
         rank: int = 0,
         ranks: int = 1,
-    ) -> ShardBatches:
+    ) -> BatchStream:
         order = ShardOrder(self.files, self.buffer, seed)
         return ShardBatches(order, self.cells, preparations, batch_size, forgiving, rank, ranks)
 

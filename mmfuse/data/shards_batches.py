@@ -1,12 +1,12 @@
 """Batches out of shards: read, prepared and padded by the loader's workers, each of which has shards of its own."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import batched
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import get_worker_info
+from torch.utils.data import IterableDataset, get_worker_info
 
 from mmfuse.data.align import check_labels
 from mmfuse.data.columns import Padded, Stored
@@ -17,7 +17,7 @@ from mmfuse.errors import ConfigError, DataError
 from mmfuse.types import Batch, BatchStream, Preparation, Ragged, Signal, UnreadableError
 
 
-class ShardBatches(BatchStream):
+class ShardBatches(IterableDataset[Batch], BatchStream):
     """Goes into a `DataLoader` with `batch_size=None`, or into torchdata's `StatefulDataLoader`, which keeps its state.
 
     The state is the epoch and how many of its rows this worker has given: the rest of the epoch follows from these.
@@ -64,19 +64,20 @@ class ShardBatches(BatchStream):
         self.seen, self.start = self.start, 0
         about = get_worker_info()
         place = self.place if about is None else self.place._replace(worker=about.id, workers=about.num_workers)
-        for rows in batched(self.order.rows(self.epoch, place, self.seen), self.batch_size):
+        lying = self.order.rows(self.epoch, place, self.seen)
+        while rows := list(islice(lying, self.batch_size)):
             self.seen += len(rows)
             yield self.batch(rows)
 
     def batch(self, rows: Sequence[Row]) -> Batch:
         raw, index = self.cells.raw(rows), torch.arange(len(rows))  # (B,)
-        signals: dict[str, Signal] = {}
         columns = {m: Stored(self.prepared(m, raw[m], rows)) for m in self.preparations}
-        signals = {m: column.batch(index) for m, column in columns.items()}
+        signals: dict[str, Signal] = {m: column.batch(index) for m, column in columns.items()}
         targets: dict[str, Tensor] = {}
         for name, (task, target) in self.cells.targets(rows).items():
             if task.of is not None:
-                check_labels(target, columns[task.of], name, task.of)
+                with self.cells.locating(rows):
+                    check_labels(target, columns[task.of], name, task.of)
             targets[name] = Padded(target)[index] if target.dtype.kind == "O" else torch.from_numpy(target)
         return Batch(signals, targets, torch.tensor([row.number for row in rows]))
 

@@ -158,6 +158,6 @@ def found(root: Path, patterns: Mapping[str, str] | None, aliases: Mapping[str, 
             sought = (patterns or {}).get(split) or f"{split}*.parquet or {split}*.tar"
             raise DataError(
                 f"{root}: no shards of the {split} split, {sought}\n"
-                "  to go on: dataset.path=DIR, or 'dataset.files={train: a*.parquet, val: b*.parquet, test: c*.parquet}'"
+                "  to go on: dataset.path=DIR, or 'dataset.files={train: a*.tar, val: b*.tar, test: c*.tar}'"
             )
     return parts

@@ -50,7 +50,7 @@ class ShardOrder:
         return sum(known) if len(known) == len(counts) else None
 
     def rows(self, epoch: int, place: Place, start: int = 0) -> Iterator[Row]:
-        """The rows of an epoch from the `start`-th on. Those before are passed over, whole shards unopened if counted."""
+        """The rows of an epoch from the `start`-th on; whole shards before it stay unopened, where they are counted."""
         window = start // self.buffer
         lying = self.lying(self.shards(epoch, place), window * self.buffer)
         skip = start % self.buffer
