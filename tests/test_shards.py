@@ -234,9 +234,8 @@ class TestExamples:
 
     def test_a_missing_value_is_a_mask_that_is_false(self, parquet):
         pd.concat([rows([1, 3]).assign(x=None), rows([5])]).to_parquet(parquet / "train-0-of-4.parquet")
-        present = {
-            n: p for b in stream(parquet) for n, p in zip(b.rows.tolist(), b.signals["x"].present.tolist(), strict=True)
-        }
+        pairs = [zip(b.rows.tolist(), b.signals["x"].present.tolist(), strict=True) for b in stream(parquet)]
+        present = dict(flat(pairs))
         assert [present[n] for n in range(3)] == [False, False, True]
         assert sum(present.values()) == 71  # of 73
 
@@ -278,7 +277,7 @@ class TestErrors:
         )
         for k in (0, 1, 3):
             (parquet / f"train-{k}-of-4.parquet").unlink()
-        with pytest.raises(DataError, match="row 19 of train-2-of-4.parquet: '../secret.npy' leads out"):
+        with pytest.raises(DataError, match=r"row 19 of train-2-of-4.parquet: '../secret.npy' leads out"):
             list(stream(parquet, fit_rows=3))
 
     def test_labels_that_are_not_as_many_as_words(self, parquet):
@@ -290,7 +289,7 @@ class TestErrors:
         examples = Shards(str(parquet), modalities, tasks, fit_rows=8).load()
         words = Words()
         words.fit(examples.raw["words"])
-        with pytest.raises(DataError, match="row 24 of train-2-of-4.parquet: 3 labels for the 2 steps of 'words'"):
+        with pytest.raises(DataError, match=r"row 24 of train-2-of-4.parquet: 3 labels for the 2 steps of 'words'"):
             list(examples.stream.batches({"words": words}, 8, 0, forgiving=False))
 
     def test_a_broken_picture_is_named_or_missing(self, tars):
@@ -308,7 +307,7 @@ class TestErrors:
     def test_a_shard_that_is_cut_short(self, parquet):
         file = parquet / "train-1-of-4.parquet"
         file.write_bytes(file.read_bytes()[:-200])
-        with pytest.raises(DataError, match="cannot be read|cannot be opened"):
+        with pytest.raises(DataError, match=r"cannot be read|cannot be opened"):
             list(stream(parquet))
 
     def test_an_archive_that_is_cut_short(self, tars):

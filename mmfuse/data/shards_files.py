@@ -150,8 +150,8 @@ def found(root: Path, patterns: Mapping[str, str] | None, aliases: Mapping[str, 
     else:
         for file in sorted(f for f in root.rglob("*") if f.suffix in READERS):
             for name in file.relative_to(root).parts:
-                if split := aliases.get(re.split(r"[^a-z]", name.lower(), maxsplit=1)[0]):
-                    parts[split].append(file)
+                if named := aliases.get(re.split(r"[^a-z]", name.lower(), maxsplit=1)[0]):
+                    parts[named].append(file)
                     break
     for split, files in parts.items():
         if not files:
