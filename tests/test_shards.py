@@ -298,7 +298,7 @@ class TestErrors:
         examples = Shards(str(tars), {"png": {"kind": "image"}}, {"cls": {"kind": "multiclass"}}, fit_rows=2).load()
         picture = Pixels(size=[8, 8])
         picture.fit(examples.raw["png"])
-        with pytest.raises(DataError, match=r"'png'.*cannot be read: .*\(row 2 of 1.tar\)"):
+        with pytest.raises(DataError, match=r"'png'.*cannot be read: .*\(row 2 of train/1.tar\)"):
             list(examples.stream.batches({"png": picture}, 4, 0, forgiving=False))
         batches = list(examples.stream.batches({"png": picture}, 4, 0, forgiving=True))
         lost = flat(b.rows[~b.signals["png"].present].tolist() for b in batches)

@@ -5,6 +5,7 @@ shards, which the preparations are fitted on. Hugging Face's `datasets` reads; t
 are ours (mmfuse/data/shards_order.py says why). Needs the extra `hf`.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -59,7 +60,7 @@ class Shards(Dataset):
         parts = {name: ShardFiles(shards, columns) for name, shards in lying.items()}
         held = {"train": first(parts["train"], self.fit_rows)}
         held |= {name: first(parts[name], None) for name in ("val", "test")}
-        names = [shard.name for shards in lying.values() for shard in shards]
+        names = [os.path.relpath(shard, self.root) for shards in lying.values() for shard in shards]
         rows, offset = list[Row](), 0
         for name, shards in parts.items():
             rows += [row._replace(shard=row.shard + offset) for row in held[name]]
@@ -68,21 +69,19 @@ class Shards(Dataset):
         cells = ShardCells(self.modalities, about, self.root, names)
         read = cells.targets(rows)
         about = {name: {**about[name], **named(task)} for name, (task, _) in read.items()}
+        streamed = ShardCells(self.modalities, about, self.root, names)
         fingerprint = " ".join(shards.fingerprint for shards in parts.values())
-        beside_rows = frame(rows, beside)
+        others = frame(rows, beside)
+        ids = cells_of(others, self.id) if self.id else [f"{names[row.shard]}:{row.at}" for row in rows]
         return Examples(
             raw={m: self.held(m, values, fingerprint) for m, values in cells.raw(rows).items()},
             columns={name: source(name, entry) for name, entry in self.modalities.items()},
             targets={name: target for name, (_, target) in read.items()},
             tasks={name: task for name, (task, _) in read.items()},
-            ids=[str(v) for v in cells_of(beside_rows, self.id)]
-            if self.id
-            else [f"{names[row.shard]}:{row.at}" for row in rows],
+            ids=[str(name) for name in ids],
             split=np.repeat(list(held), [len(part) for part in held.values()]),
-            groups=np.array([str(v) for v in cells_of(beside_rows, group)]) if group else None,
-            stream=ShardStream(
-                parts["train"], ShardCells(self.modalities, about, self.root, names), self.buffer, len(held["train"])
-            ),
+            groups=np.array([str(v) for v in cells_of(others, group)]) if group else None,
+            stream=ShardStream(parts["train"], streamed, self.buffer, len(held["train"])),
         )
 
     def classes(self, shards: ShardFiles, name: str) -> dict[str, Any]:

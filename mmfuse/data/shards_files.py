@@ -99,7 +99,7 @@ class ShardFiles:
                     at += 1
         except BROKEN as error:
             said = (str(error) or type(error).__name__).splitlines()[0][:200]
-            raise DataError(f"{self.files[shard].name}: row {at} or one soon after cannot be read: {said}") from error
+            raise DataError(f"{self.files[shard]}: row {at} or one soon after cannot be read: {said}") from error
 
     def named(self, cells: Mapping[str, Any]) -> dict[str, Any]:
         """By column as the config says it, class numbers as class names, None where there is nothing."""
