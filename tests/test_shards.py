@@ -378,6 +378,17 @@ class TestRun:
         assert main(["check", *about, "--quiet"]) == 0
 
     @pytest.mark.parametrize(
+        ("command", "more"), [("train", ["loader.workers=1", "trainer.max_epochs=1"]), ("check", ["batch_size=100"])]
+    )
+    def test_an_error_of_a_worker_is_told_as_one_of_the_data(self, parquet, capsys, command, more):
+        late = rows(range(25))
+        late.loc[13, "label"] = "perhaps"
+        late.to_parquet(parquet / "train-2-of-4.parquet")
+        assert main([command, *PARQUET, "dataset.fit_rows=20", *more, *SHORT]) == 3
+        said = capsys.readouterr().err
+        assert said.startswith("error[data]: column 'label', row 13 of train-2-of-4.parquet: 'perhaps' is not among")
+
+    @pytest.mark.parametrize(
         "typed", ["folds=3", "imbalance=weights", "dataset.missing.policy=drop", "dataset.missing.policy=fill"]
     )
     def test_what_needs_all_rows_is_refused(self, parquet, capsys, typed):
