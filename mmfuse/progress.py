@@ -58,7 +58,7 @@ class Lines(Listener):
         for line in drawn.get().splitlines():
             self.write(line.rstrip())
 
-    def replicate(self, name: str, epochs: int, steps: int) -> None:
+    def replicate(self, name: str, epochs: int, steps: int | None) -> None:
         self.epochs, self.best, self.rows, self.spent = epochs, None, 0, 0.0
         self.write(name.replace("-fold-", " fold ").replace("seed-", "seed "))
         self.began = time.perf_counter()
@@ -114,7 +114,7 @@ class Terminal(Lines):
     def draw(self, table: Table) -> None:
         self.console.print(table)
 
-    def replicate(self, name: str, epochs: int, steps: int) -> None:
+    def replicate(self, name: str, epochs: int, steps: int | None) -> None:
         super().replicate(name, epochs, steps)
         self.close()
         self.bar = Progress(
@@ -129,14 +129,16 @@ class Terminal(Lines):
             refresh_per_second=5,
         )
         self.steps, self.now = steps, 1
-        self.task = self.bar.add_task("", total=steps * max(epochs, 1), epoch=f"1/{epochs}", speed="", loss="", best="")
+        total = None if steps is None else steps * max(epochs, 1)
+        self.task = self.bar.add_task("", total=total, epoch=f"1/{epochs}", speed="", loss="", best="")
         self.bar.start()
 
     def step(self, done: int, rows: int, loss: float) -> None:
         super().step(done, rows, loss)
         if self.bar is not None:
             speed = f"{self.rows / max(self.spent, 1e-9):.0f}"
-            self.bar.update(self.task, completed=(self.now - 1) * self.steps + done, speed=speed, loss=f"{loss:.3f}")
+            before = (self.now - 1) * self.steps if self.steps else 0
+            self.bar.update(self.task, completed=before + done, speed=speed, loss=f"{loss:.3f}")
 
     def epoch(self, figures: Mapping[str, float | int]) -> None:
         super().epoch(figures)
@@ -179,7 +181,7 @@ class JsonLines(Listener):
         for finding in findings:
             self.say("finding", **finding._asdict())
 
-    def replicate(self, name: str, epochs: int, steps: int) -> None:
+    def replicate(self, name: str, epochs: int, steps: int | None) -> None:
         self.say("replicate", name=name, epochs=epochs, steps=steps)
 
     def epoch(self, figures: Mapping[str, float | int]) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.utils.data import Dataset as Fetched
 
 
 class Signal(NamedTuple):
@@ -129,6 +130,48 @@ class Task(ABC):
         """Columns by name, U values each, as predictions.parquet is to have them."""
 
 
+class BatchStream(Fetched[Batch], ABC):
+    """Training batches that come one after another and cannot be asked for by number."""
+
+    @abstractmethod
+    def set_epoch(self, epoch: int) -> None:
+        """To be called before each epoch."""
+
+    @abstractmethod
+    def steps(self, workers: int) -> int | None:
+        """Batches of the first epoch; None where only reading tells."""
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, int]:
+        """Where in its epoch the process that reads is."""
+
+    @abstractmethod
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """The next iteration goes on from there."""
+
+
+class Stream(ABC):
+    """Training rows that are not held, read anew each epoch."""
+
+    rows: int | None  # None where only reading tells
+
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """What the manifest says of them."""
+
+    @abstractmethod
+    def batches(
+        self,
+        preparations: Mapping[str, "Preparation"],
+        batch_size: int,
+        seed: int,
+        forgiving: bool,
+        rank: int = 0,
+        ranks: int = 1,
+    ) -> BatchStream:
+        """What this rank trains on. Broken values are an error, unless it is `forgiving`: then they are missing."""
+
+
 @dataclass(frozen=True)
 class Examples:
     """The rows of a data set as they lie in its files, before any preparation."""
@@ -141,6 +184,7 @@ class Examples:
     split: np.ndarray | None = None  # (N,) of "train", "val", "test" or "", where the data set says
     groups: np.ndarray | None = None  # (N,) rows of one group stay on one side of a split
     extras: Mapping[str, Sequence[Any]] = field(default_factory=dict)  # by column: N cells that nothing is learned from
+    stream: Stream | None = None  # what is trained on instead of the rows in "train", which only fit the preparations
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -275,8 +319,8 @@ class Listener:
     def audited(self, findings: Sequence[Finding], whole: bool) -> None:
         """What was found in the data, the worst first; all of it is to be shown, or a paragraph."""
 
-    def replicate(self, name: str, epochs: int, steps: int) -> None:
-        """One seed of one fold begins; `steps` batches an epoch."""
+    def replicate(self, name: str, epochs: int, steps: int | None) -> None:
+        """One seed of one fold begins; `steps` batches an epoch, None where only reading tells."""
 
     def step(self, done: int, rows: int, loss: float) -> None:
         """A batch has been learned, the `done`th of its epoch."""

@@ -29,6 +29,7 @@ AT_HAND = ("av_digits", "easy_vqa", "handwritten6", "mosi_bclstm", "vqa_rad")
 GENERAL = (
     "table",
     "hf",
+    "shards",
     "folder",
     "feature_pickle",
     "split_tables",

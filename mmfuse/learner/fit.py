@@ -12,10 +12,11 @@ from torch.utils.data import DataLoader
 
 from mmfuse.errors import ConfigError, DataError, TrainingError
 from mmfuse.learner.checkpoints import AtomicCheckpoints
+from mmfuse.learner.epochs import Epochs
 from mmfuse.learner.learner import Learner, joined
 from mmfuse.learner.stop import Stop
 from mmfuse.learner.tell import Tell
-from mmfuse.types import Batch, Listener, Units
+from mmfuse.types import Batch, BatchStream, Listener, Units
 
 
 class Patience(NamedTuple):
@@ -38,7 +39,7 @@ def fit(
 ) -> L.Trainer:
     """Leaves best.ckpt and last.ckpt in `checkpoints`, and the best epoch's weights in the learner."""
     trainer = build(make_trainer, checkpoints, patience, listener)
-    listener.replicate(checkpoints.parent.name, trainer.max_epochs or -1, len(train))
+    listener.replicate(checkpoints.parent.name, trainer.max_epochs or -1, steps(train))
     try:
         trainer.fit(learner, train, val)
     except (torch.OutOfMemoryError, MemoryError) as error:
@@ -73,7 +74,7 @@ def build(
     )
     try:
         trainer = make_trainer(
-            callbacks=[Tell(listener), Stop(checkpoints / "last.ckpt"), early, best],
+            callbacks=[Epochs(), Tell(listener), Stop(checkpoints / "last.ckpt"), early, best],
             plugins=[AtomicCheckpoints()],
             logger=False,
             enable_progress_bar=False,
@@ -87,6 +88,12 @@ def build(
     if trainer.max_epochs == 0 or trainer.max_steps == 0:
         raise ConfigError("trainer.max_epochs=0: at least one epoch is needed to have something to test")
     return trainer
+
+
+def steps(train: DataLoader[Batch]) -> int | None:
+    """Batches an epoch; None where only reading tells."""
+    rows = train.dataset
+    return rows.steps(train.num_workers) if isinstance(rows, BatchStream) else len(train)
 
 
 def predict(learner: Learner, trainer: L.Trainer, rows: DataLoader[Batch]) -> dict[str, Units]:

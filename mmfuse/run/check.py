@@ -3,7 +3,7 @@
 from mmfuse.run.build import augment, build
 from mmfuse.run.describe import describe
 from mmfuse.run.examine import examine
-from mmfuse.run.loader import loader
+from mmfuse.run.loader import training_loader
 from mmfuse.run.make import Config, make
 from mmfuse.run.prepare import divide, load, prepare, whole_rows
 from mmfuse.run.settings import check_settings
@@ -25,7 +25,8 @@ def check(cfg: Config, listener: Listener) -> list[Finding]:
     broken: Grade = "warning" if cfg["dataset"]["missing"]["unreadable"] == "missing" else "error"
     findings = examine(cfg, examples, divided, prepared, thorough=True, broken=broken)
     listener.audited(findings, whole=True)
-    batch: Batch = next(iter(loader(cfg, prepared, prepared.seen, cfg["seeds"][0])))
+    alone = {**cfg, "loader": {**cfg["loader"], "workers": 0}}  # one batch, whose errors are best told here
+    batch: Batch = next(iter(training_loader(alone, prepared, cfg["seeds"][0])))
     outputs = model(batch.signals)
     losses = {n: task.loss(outputs.predictions[n], batch.targets[n]) for n, task in prepared.tasks.items()}
     total = make(cfg["balance"], "balance")({f"task/{name}": loss for name, loss in losses.items()})

@@ -17,6 +17,9 @@ def describe(cfg: Config, divided: Divided, prepared: Prepared, rows: int, model
     split = divided[0][1]
     folded = f" in each of {len(divided)} folds" if len(divided) > 1 else ""
     data = f"{cfg['choices']['dataset']}   {rows} rows -> {splits.counts(split)}{folded}   {'  '.join(shares)}"
+    if prepared.stream is not None:
+        known = "" if prepared.stream.rows is None else f"{prepared.stream.rows} "
+        data += f"   trained on {known}rows that stream, fitted on {len(split.train)} of them"
     if (imbalance := cfg["choices"]["imbalance"]) != "none":
         changed = f": {len(split.train)} -> {len(prepared.seen)} training rows an epoch"
         data += f"   {imbalance}{changed * (len(prepared.seen) != len(split.train))}"

@@ -1,5 +1,7 @@
 """Rows in batches."""
 
+import os
+
 import numpy as np
 from torch.utils.data import DataLoader
 
@@ -25,3 +27,16 @@ def loader(cfg: Config, prepared: Prepared, rows: np.ndarray, seed: int | None) 
         batch_size=None,
         num_workers=cfg["loader"]["workers"] if streams else 0,
     )
+
+
+def training_loader(cfg: Config, prepared: Prepared, seed: int) -> DataLoader[Batch]:
+    """What an epoch trains on: the rows that are held, or those that stream, of which each process has its own."""
+    if prepared.stream is None:
+        return loader(cfg, prepared, prepared.seen, seed)
+    forgiving = cfg["dataset"]["missing"]["unreadable"] == "missing"
+    rank, ranks = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))  # torch's launcher says
+    try:
+        batches = prepared.stream.batches(prepared.preparations, cfg["batch_size"], seed, forgiving, rank, ranks)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    return DataLoader(batches, batch_size=None, num_workers=cfg["loader"]["workers"])

@@ -17,7 +17,8 @@ from mmfuse.data.splits import Split
 from mmfuse.errors import ConfigError
 from mmfuse.imbalance.none import Unchanged
 from mmfuse.run.make import Config, make
-from mmfuse.types import Dataset, Examples, Preparation, Task, Unreadable
+from mmfuse.run.streaming import refuse_for_streams
+from mmfuse.types import Dataset, Examples, Preparation, Stream, Task, Unreadable
 
 Divided = Sequence[tuple[int | None, Split]]
 
@@ -33,6 +34,7 @@ class Prepared(NamedTuple):
     present: dict[str, np.ndarray]  # by modality: (N,) whether a row has it, before anything is filled
     unreadable: dict[str, dict[int, Unreadable]]  # by modality and row: values that are named, and could not be read
     seen: np.ndarray  # the training rows as an epoch sees them: some twice, or not at all, or made for training
+    stream: Stream | None = None  # what an epoch sees instead of those
 
     @property
     def whole(self) -> np.ndarray:
@@ -48,7 +50,10 @@ class Prepared(NamedTuple):
 def load(cfg: Config) -> Examples:
     about = {k: v for k, v in cfg["dataset"].items() if k not in ("split", "missing", "align")}
     dataset: Dataset = make(about, "dataset")
-    return dataset.load(cfg["dataset"]["split"]["column"], cfg["dataset"]["split"]["group"])
+    examples = dataset.load(cfg["dataset"]["split"]["column"], cfg["dataset"]["split"]["group"])
+    if examples.stream is not None:
+        refuse_for_streams(cfg)
+    return examples
 
 
 def divide(cfg: Config, examples: Examples) -> Divided:
@@ -89,7 +94,7 @@ def prepare(cfg: Config, examples: Examples, split: Split, forgiving: bool = Fal
         columns = fill_columns(cfg, columns, preparations, split)
     tasks = {name: task.fitted(examples.targets[name][split.train]) for name, task in examples.tasks.items()}
     targets = {n: Padded(t) if t.dtype.kind == "O" else torch.from_numpy(t) for n, t in examples.targets.items()}
-    prepared = Prepared(split, columns, preparations, tasks, targets, present, unreadable, split.train)
+    prepared = Prepared(split, columns, preparations, tasks, targets, present, unreadable, split.train, examples.stream)
     return rebalanced(cfg, examples, prepared)
 
 

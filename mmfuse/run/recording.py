@@ -13,7 +13,7 @@ class Recording(Listener):
     def __init__(self, listener: Listener, history: History, status: Status):
         self.listener, self.history, self.status = listener, history, status
 
-    def replicate(self, name: str, epochs: int, steps: int) -> None:
+    def replicate(self, name: str, epochs: int, steps: int | None) -> None:
         self.listener.replicate(name, epochs, steps)
 
     def step(self, done: int, rows: int, loss: float) -> None:

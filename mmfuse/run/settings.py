@@ -10,7 +10,7 @@ import torch
 
 from mmfuse.errors import ConfigError, offer
 from mmfuse.record import log
-from mmfuse.run.loader import loader
+from mmfuse.run.loader import training_loader
 from mmfuse.run.make import Config, make
 from mmfuse.run.prepare import Prepared
 from mmfuse.tasks.figures import monitors
@@ -29,7 +29,7 @@ def rehearse(cfg: Config, examples: Examples, prepared: Prepared, first: "Learne
         build_trainer(partial(make, cfg["trainer"], "trainer"), folder, patience(cfg, prepared.tasks), Listener())
     shutil.rmtree(folder / "logs")
     first.configure_optimizers()
-    loader(cfg, prepared, prepared.seen, 0)
+    training_loader(cfg, prepared, 0)
     check_settings(cfg, examples, prepared)
 
 

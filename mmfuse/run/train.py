@@ -15,7 +15,7 @@ from mmfuse.record.status import Status
 from mmfuse.run.build import learner
 from mmfuse.run.describe import describe
 from mmfuse.run.examine import examine
-from mmfuse.run.loader import loader
+from mmfuse.run.loader import loader, training_loader
 from mmfuse.run.make import Config, make
 from mmfuse.run.prepare import Prepared, divide, load, prepare, whole_rows
 from mmfuse.run.recording import Recording
@@ -41,6 +41,8 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
     write_json(folder / "audit.json", [finding._asdict() for finding in findings])
     parameters = sum(p.numel() for p in first.model.parameters())
     data = facts(examples, [split for _, split in divided], prepared.missing, prepared.unreadable)
+    if prepared.stream is not None:
+        data["stream"] = prepared.stream.facts()
     about = manifest.describe(cfg["choices"], data, cfg["seeds"], cfg["folds"])
     about |= {"parameters": parameters}
     write_json(folder / "manifest.json", about)
@@ -79,7 +81,7 @@ def replicate(
     trainer = fit(
         trained,
         partial(make, cfg["trainer"], "trainer"),
-        loader(cfg, prepared, prepared.seen, seed),
+        training_loader(cfg, prepared, seed),
         loader(cfg, prepared, prepared.split.val, None),
         place / "checkpoints",
         patience(cfg, prepared.tasks),
