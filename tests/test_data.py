@@ -78,7 +78,7 @@ class TestOrder:
     def seen(self, seed, epoch=0):
         order = Order(self.ROWS, batch_size=3, seed=seed)
         order.set_epoch(epoch)
-        return list(order)
+        return [batch.tolist() for batch in order]
 
     def test_sees_each_row_once_an_epoch(self):
         batches = self.seen(seed=0)
