@@ -80,7 +80,13 @@ def vectors() -> Iterator[Row]:
             name = f"vectors, batches of {size}, against {rival}"
             yield Row(name, n / rate["ours"], n / rate[rival], (">=", 0.9), "rows/s")
         steps = n / size
-        yield Row(f"  the same by torch's DataLoader, {size}", n / rate["DataLoader"], n / rate["index_select"], None, "rows/s")
+        yield Row(
+            f"  the same by torch's DataLoader, {size}",
+            n / rate["DataLoader"],
+            n / rate["index_select"],
+            None,
+            "rows/s",
+        )
         yield Row(f"  a DataLoader of nothing, {size}", 1e6 * rate["empty"] / steps, None, None, "us/batch")
 
 
@@ -190,7 +196,9 @@ def pictures() -> Iterator[Row]:
             for threads in (1, 4):
                 for rival in rivals:
                     name = f"JPEG {width} x {height}, threads={threads}, against {rival}"
-                    yield Row(name, len(files) / took[f"ours, {threads}"], len(files) / took[rival], (">=", 0.9), "files/s")
+                    yield Row(
+                        name, len(files) / took[f"ours, {threads}"], len(files) / took[rival], (">=", 0.9), "files/s"
+                    )
 
 
 def read_pictures(prepare_: Pixels, files: list[Path], rows: list[int]) -> Ragged:
@@ -236,19 +244,25 @@ def memory() -> Iterator[Row]:
         split = np.array(["train"] * 8 + ["val"] + ["test"])[np.arange(n) % 10]
         label = np.arange(n) % 3
         with open(folder / "rows.csv", "w") as table:
-            table.write("label,split\n" + "".join(f"c{k},{s}\n" for k, s in zip(label.tolist(), split.tolist(), strict=True)))
+            table.write(
+                "label,split\n" + "".join(f"c{k},{s}\n" for k, s in zip(label.tolist(), split.tolist(), strict=True))
+            )
         array = np.lib.format.open_memmap(folder / "big.npy", "w+", np.float32, (n, d))
         for start in range(0, n, 10_000):
             array[start : start + 10_000] = np.random.default_rng(start).standard_normal((10_000, d), dtype=np.float32)
         array.flush()
         yield from trained("nothing but imports (digits)", folder, ["dataset=digits"])
         yield from trained(
-            ".npy of 2 GB", folder, ["dataset=table", f"dataset.file={folder / 'rows.csv'}", *BIG, f"dataset.root={folder}"]
+            ".npy of 2 GB",
+            folder,
+            ["dataset=table", f"dataset.file={folder / 'rows.csv'}", *BIG, f"dataset.root={folder}"],
         )
         yield from trained_arrow(folder, array, label, split)
 
 
-FEW = "trainer.limit_train_batches=50 trainer.limit_val_batches=5 trainer.max_epochs=1 bootstrap=1 batch_size=64".split()
+FEW = (
+    "trainer.limit_train_batches=50 trainer.limit_val_batches=5 trainer.max_epochs=1 bootstrap=1 batch_size=64".split()
+)
 TASK = "dataset.tasks={label: {kind: multiclass}}"
 BIG = ["dataset.modalities={vector: {kind: vector, file: big.npy}}", TASK, "dataset.split.column=split"]
 
@@ -260,7 +274,9 @@ def trained_arrow(folder: Path, array: np.ndarray, label: np.ndarray, split: np.
         for row in np.flatnonzero(split == part).tolist():
             yield {"vector": array[row], "label": f"c{label[row]}"}
 
-    features = datasets.Features({"vector": datasets.Sequence(datasets.Value("float32")), "label": datasets.Value("string")})
+    features = datasets.Features(
+        {"vector": datasets.Sequence(datasets.Value("float32")), "label": datasets.Value("string")}
+    )
     made = {
         part: datasets.Dataset.from_generator(rows, features, str(folder / "cache"), gen_kwargs={"part": part})
         for part in ("train", "val", "test")
@@ -282,10 +298,20 @@ def trained(name: str, folder: Path, about: list[str]) -> Iterator[Row]:
                 peak[key] = max(peak[key], value)
             time.sleep(0.1)
     if process.returncode:
-        raise RuntimeError(f"{' '.join(typed)}: exit code {process.returncode}\n{(folder / 'log.txt').read_text()[-2000:]}")
+        raise RuntimeError(
+            f"{' '.join(typed)}: exit code {process.returncode}\n{(folder / 'log.txt').read_text()[-2000:]}"
+        )
     goal = ("<", 1.0)
-    yield Row(f"{name}: peak resident memory", peak["VmHWM"], None, goal, "GB, the largest process, mapped files and all")
-    yield Row("  its own pages, all processes", peak["RssAnon"], None, goal, "GB, RssAnon; what workers share is counted again")
+    yield Row(
+        f"{name}: peak resident memory", peak["VmHWM"], None, goal, "GB, the largest process, mapped files and all"
+    )
+    yield Row(
+        "  its own pages, all processes",
+        peak["RssAnon"],
+        None,
+        goal,
+        "GB, RssAnon; what workers share is counted again",
+    )
     yield Row("  of all processes, shared once", peak["Pss"], None, None, "GB, Pss")
     yield Row("  time, imports and all", time.perf_counter() - start, None, None, "s")
 
