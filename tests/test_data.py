@@ -120,7 +120,8 @@ class TestByLength:
         order.set_epoch(epoch)
         batches = [batch.tolist() for batch in order]
         assert sorted(chain(*batches)) == list(range(n))
-        assert len(batches) == len(order) and max(map(len, batches)) <= batch_size
+        assert len(batches) == len(order)
+        assert max(map(len, batches)) <= batch_size
 
     def test_is_a_function_of_seed_and_epoch(self):
         def seen(seed, epoch):
@@ -162,9 +163,11 @@ class TestRowsOfOneLength:
         uneven = Stored(
             Ragged(torch.cat([rows, torch.zeros(steps + 1, 3)]), torch.tensor([steps] * n + [steps + 1]))
         )  # one more row
-        assert even.rows is not None and uneven.rows is None
+        assert even.rows is not None
+        assert uneven.rows is None
         for ours, general in zip(even.batch(wanted), uneven.batch(wanted), strict=True):
-            assert ours.dtype == general.dtype and torch.equal(ours, general)
+            assert ours.dtype == general.dtype
+            assert torch.equal(ours, general)
 
     @settings(deadline=None, max_examples=25)
     @given(st.integers(1, 400), st.integers(1, 30), st.integers(1, 1 << 14))
@@ -183,7 +186,8 @@ class TestRowsOfOneLength:
             assert batch.rows.tolist() == batch.targets["label"].tolist() == rows.tolist()
             for modality, (data, mask) in batch.signals.items():
                 alone = columns[modality].batch(torch.from_numpy(rows))
-                assert torch.equal(data, alone.data) and torch.equal(mask, alone.mask)
+                assert torch.equal(data, alone.data)
+                assert torch.equal(mask, alone.mask)
 
     def test_a_batch_may_be_written_to(self):
         column = Stored(Ragged(torch.ones(4, 2), torch.ones(4, dtype=torch.long)))
@@ -202,7 +206,8 @@ class TestArrayFile:
             read = ArrayFile(file, held).read(wanted)
             assert len(read) == len(wanted)
             for ours, row in zip(read, wanted, strict=True):
-                assert ours.dtype == np.int16 and np.array_equal(ours, held[row])
+                assert ours.dtype == np.int16
+                assert np.array_equal(ours, held[row])
 
     def test_a_file_that_was_cut_short_since_is_an_error(self, tmp_path):
         np.save(tmp_path / "rows.npy", np.ones((20, 3)))

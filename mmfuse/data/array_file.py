@@ -34,7 +34,7 @@ class ArrayFile:
         return list(found)
 
     def fill(self, descriptor: int, into: np.ndarray, offset: int) -> None:
-        held = memoryview(into.reshape(-1).view(np.uint8))
+        held = memoryview(into.reshape(-1).view(np.uint8).data)
         while len(held):
             taken = os.preadv(descriptor, [held], offset)
             if not taken:

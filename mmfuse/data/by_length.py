@@ -1,8 +1,8 @@
 """Batches of rows that are about as long as each other, so that little of a batch is padding.
 
-Rows are shuffled first and grouped by length only within a window of so many batches, and the batches are shuffled again:
-what stands in a batch together is still much a matter of chance, and short rows do not all come before long ones. Rows
-that have several lengths, one a modality, are parted again and again by the modality that pads the most.
+Rows are shuffled first and grouped by length only within a window of so many batches, and the batches are shuffled
+again: what stands in a batch together is still much a matter of chance, and short rows do not all come before long
+ones. Rows that have several lengths, one a modality, are parted again and again by the modality that pads the most.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
