@@ -1,13 +1,21 @@
 """Rows become batches, in an order and in splits that can be told in advance."""
 
+import os
 from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from mmfuse.data.batches import Batches
+from mmfuse.data.array_file import ArrayFile, rows_of
+from mmfuse.data.batches import Batches, Held
+from mmfuse.data.by_length import ByLength, padded
 from mmfuse.data.columns import Stored, Streamed
+from mmfuse.data.lazy import Lazy
 from mmfuse.data.order import Order
 from mmfuse.data.splits import folds, split
 from mmfuse.errors import ConfigError, DataError
@@ -78,7 +86,7 @@ class TestOrder:
     def seen(self, seed, epoch=0):
         order = Order(self.ROWS, batch_size=3, seed=seed)
         order.set_epoch(epoch)
-        return list(order)
+        return [batch.tolist() for batch in order]
 
     def test_sees_each_row_once_an_epoch(self):
         batches = self.seen(seed=0)
@@ -97,6 +105,131 @@ class TestOrder:
     def test_batches_need_a_row(self):
         with pytest.raises(ValueError, match="batch_size=0"):
             Order(self.ROWS, batch_size=0, seed=0)
+
+
+class TestByLength:
+    def orders(self, n, lengths, batch_size=8, **knobs):
+        return ByLength(range(n), batch_size, 3, lengths, **knobs)
+
+    @settings(deadline=None, max_examples=25)
+    @given(st.integers(1, 300), st.integers(1, 20), st.integers(1, 7), st.integers(0, 9), st.integers(1, 3))
+    def test_sees_each_row_once_an_epoch_in_as_many_batches(self, n, batch_size, window, epoch, modalities):
+        random = np.random.default_rng(n)
+        lengths = {str(m): random.integers(0, 50, n) for m in range(modalities)}
+        order = self.orders(n, lengths, batch_size, window=window)
+        order.set_epoch(epoch)
+        batches = [batch.tolist() for batch in order]
+        assert sorted(chain(*batches)) == list(range(n))
+        assert len(batches) == len(order)
+        assert max(map(len, batches)) <= batch_size
+
+    def test_is_a_function_of_seed_and_epoch(self):
+        def seen(seed, epoch):
+            order = ByLength(range(200), 8, seed, {"a": np.arange(200) % 30})
+            order.set_epoch(epoch)
+            return [batch.tolist() for batch in order]
+
+        assert seen(1, 4) == seen(1, 4)
+        assert len({str(seen(seed, epoch)) for seed in range(3) for epoch in range(4)}) == 12
+
+    def test_pads_under_15_percent_of_steps_of_skewed_lengths(self):
+        random, n = np.random.default_rng(0), 6400
+        text = random.lognormal(3.4, 0.8, n).clip(5, 200).astype(np.int64)
+        sound = (text * random.uniform(0.8, 1.2, n)).astype(np.int64)  # as long, but for a fifth
+        lengths = np.stack([text, sound], axis=1)
+        sorted_ = self.orders(n, {"text": text, "sound": sound}, 64)
+        assert padded(list(sorted_), lengths) < 0.15
+        assert padded(list(Order(range(n), 64, 3)), lengths) > 0.6
+
+    def test_short_rows_do_not_all_come_first(self):
+        lengths = np.arange(6400)
+        means = np.array([lengths[batch].mean() for batch in self.orders(6400, {"a": lengths}, 64)])
+        assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.5
+
+    def test_a_window_has_a_batch(self):
+        with pytest.raises(ValueError, match="window=0"):
+            self.orders(5, {"a": np.arange(5)}, window=0)
+
+
+class TestRowsOfOneLength:
+    """They are fetched another way, which must not show."""
+
+    @settings(deadline=None, max_examples=25)
+    @given(st.integers(1, 9), st.integers(1, 4), st.data())
+    def test_are_as_those_that_are_padded(self, n, steps, data):
+        wanted = torch.tensor(data.draw(st.lists(st.integers(0, n - 1), min_size=1, max_size=12)))
+        rows = torch.randn(n * steps, 3)
+        even = Stored(Ragged(rows, torch.full((n,), steps)))
+        uneven = Stored(
+            Ragged(torch.cat([rows, torch.zeros(steps + 1, 3)]), torch.tensor([steps] * n + [steps + 1]))
+        )  # one more row
+        assert even.rows is not None
+        assert uneven.rows is None
+        for ours, general in zip(even.batch(wanted), uneven.batch(wanted), strict=True):
+            assert ours.dtype == general.dtype
+            assert torch.equal(ours, general)
+
+    @settings(deadline=None, max_examples=25)
+    @given(st.integers(1, 400), st.integers(1, 30), st.integers(1, 1 << 14))
+    def test_many_batches_gathered_at_once_are_the_same_batches(self, n, batch_size, gathered):
+        columns = {
+            "vector": Stored(Ragged(torch.randn(n, 3), torch.ones(n, dtype=torch.long))),
+            "film": Stored(Ragged(torch.randint(0, 256, (2 * n, 1, 2, 2)).byte(), torch.full((n,), 2))),
+        }
+        whole = Batches(columns, {"label": torch.arange(n)})
+        order = Order(range(n), batch_size, seed=1)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("mmfuse.data.batches.GATHERED", gathered)
+            batches = list(Held(whole, sampler=order, batch_size=None))
+        assert len(batches) == len(order)
+        for batch, rows in zip(batches, order, strict=True):
+            assert batch.rows.tolist() == batch.targets["label"].tolist() == rows.tolist()
+            for modality, (data, mask) in batch.signals.items():
+                alone = columns[modality].batch(torch.from_numpy(rows))
+                assert torch.equal(data, alone.data)
+                assert torch.equal(mask, alone.mask)
+
+    def test_a_batch_may_be_written_to(self):
+        column = Stored(Ragged(torch.ones(4, 2), torch.ones(4, dtype=torch.long)))
+        column.batch(torch.tensor([1, 1])).data.zero_()
+        assert column.data.all()
+
+
+class TestArrayFile:
+    @settings(deadline=None, max_examples=25)
+    @given(st.lists(st.integers(0, 19), max_size=30))
+    def test_gives_the_rows_that_numpy_gives(self, wanted):
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / "rows.npy"
+            np.save(file, np.arange(20 * 6, dtype=np.int16).reshape(20, 2, 3))
+            held = np.load(file, mmap_mode="r")
+            read = ArrayFile(file, held).read(wanted)
+            assert len(read) == len(wanted)
+            for ours, row in zip(read, wanted, strict=True):
+                assert ours.dtype == np.int16
+                assert np.array_equal(ours, held[row])
+
+    def test_a_file_that_was_cut_short_since_is_an_error(self, tmp_path):
+        np.save(tmp_path / "rows.npy", np.ones((20, 3)))
+        there = ArrayFile(tmp_path / "rows.npy", np.load(tmp_path / "rows.npy", mmap_mode="r"))
+        os.truncate(tmp_path / "rows.npy", 200)
+        with pytest.raises(OSError, match="ends at byte"):
+            there.read([19])
+
+    def test_only_large_files_are_read_so_and_their_contents_tell_them_apart(self, tmp_path, monkeypatch):
+        for name, value in (("a", 1.0), ("b", 2.0), ("again", 1.0)):
+            np.save(tmp_path / f"{name}.npy", np.full((20, 3), value))
+        held = {name: np.load(tmp_path / f"{name}.npy", mmap_mode="r") for name in ("a", "b", "again")}
+        assert isinstance(rows_of(tmp_path / "a.npy", held["a"]), list)
+        monkeypatch.setattr("mmfuse.data.array_file.LARGE", 100)
+        seen = {}
+        for name, array in held.items():
+            lazy = rows_of(tmp_path / f"{name}.npy", array)
+            assert isinstance(lazy, Lazy)
+            assert len(lazy) == 20
+            assert not lazy.missing.any()
+            seen[name] = lazy.of([3, 4]).fingerprint
+        assert seen["a"] == seen["again"] != seen["b"]
 
 
 @pytest.fixture

@@ -1,25 +1,66 @@
 """Whole batches by their rows' numbers: one gather a modality, no row-by-row collation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
-from mmfuse.data.columns import Column, Padded
-from mmfuse.types import Batch
+from mmfuse.data.columns import Column, Padded, Stored
+from mmfuse.types import Batch, Signal
+
+GATHERED = 1 << 20  # bytes that are gathered at once: for small batches the call costs more than the copy
 
 
 class Batches(Dataset[Batch]):
-    """Indexed by a list of row numbers; goes into a `DataLoader` with `batch_size=None` and `Order` as its sampler."""
+    """Indexed by row numbers; goes into a `DataLoader` with `batch_size=None` and `Order` as its sampler."""
 
     def __init__(self, columns: Mapping[str, Column], targets: Mapping[str, Tensor | Padded]):
         self.columns, self.targets = columns, targets
 
-    def __getitem__(self, rows: Sequence[int]) -> Batch:
+    def __getitem__(self, rows: Sequence[int] | np.ndarray) -> Batch:
         index = torch.as_tensor(rows, dtype=torch.long)  # (B,)
         return Batch(
             {modality: column.batch(index) for modality, column in self.columns.items()},
-            {task: target[index] for task, target in self.targets.items()},
+            {t: y.index_select(0, index) if isinstance(y, Tensor) else y[index] for t, y in self.targets.items()},
             index,
         )
+
+    @property
+    def row_bytes(self) -> int | None:
+        """What a row takes, where each takes as much as any other, so that rows can be gathered and parted after."""
+        held = [column.rows for column in self.columns.values() if isinstance(column, Stored)]
+        even = [rows[:1].nbytes for rows in held if rows is not None]
+        known = [target[:1].nbytes for target in self.targets.values() if isinstance(target, Tensor)]
+        return sum(even + known) if len(even) + len(known) == len(self.columns) + len(self.targets) else None
+
+    def several(self, each: Sequence[np.ndarray]) -> Iterator[Batch]:
+        """A batch for each, of rows that take as much as each other."""
+        sizes = [len(rows) for rows in each]
+        signals, targets, rows = self[np.concatenate(each)]
+        data = {m: (signal.data.split(sizes), signal.mask.split(sizes)) for m, signal in signals.items()}
+        told = {t: target.split(sizes) for t, target in targets.items()}
+        for k, index in enumerate(rows.split(sizes)):
+            batch = {m: Signal(parts[k], masks[k]) for m, (parts, masks) in data.items()}
+            yield Batch(batch, {t: parts[k] for t, parts in told.items()}, index)
+
+
+class Held(DataLoader[Batch]):
+    """Batches of rows that are in memory: nothing is left for a loader's workers, queues and collation to do."""
+
+    dataset: Batches
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # torch's own iterator knows workers
+        size = self.dataset.row_bytes
+        if size is None:
+            yield from map(self.dataset.__getitem__, self.sampler)
+            return
+        waiting: list[np.ndarray] = []
+        for rows in self.sampler:
+            waiting.append(rows)
+            if len(waiting) * len(rows) * size >= GATHERED:
+                yield from self.dataset.several(waiting)
+                waiting = []
+        if waiting:
+            yield from self.dataset.several(waiting)

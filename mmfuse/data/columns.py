@@ -23,8 +23,12 @@ class Stored:
         self.ragged = ragged
         self.data, self.lengths, self.real = ragged
         self.starts = self.lengths.cumsum(0) - self.lengths  # (N,)
+        self.rows = alike(ragged)  # (N, T, ...), where there is nothing to pad
 
     def batch(self, rows: Int[Tensor, " B"]) -> Signal:
+        if self.rows is not None:
+            data = self.rows.index_select(0, rows)  # (B, T, ...)
+            return Signal(data, torch.ones(data.shape[:2], dtype=torch.bool))
         lengths = self.lengths[rows]  # (B,)
         steps = torch.arange(max(1, int(lengths.max())))  # (T,)
         mask = steps < lengths[:, None]  # (B, T)
@@ -45,7 +49,10 @@ class Streamed:
         self.read = read
 
     def batch(self, rows: Int[Tensor, " B"]) -> Signal:
-        return Stored(self.read(rows.tolist())).batch(torch.arange(len(rows)))
+        ragged = self.read(rows.tolist())
+        if (data := alike(ragged)) is not None:  # (B, T, ...): nothing has to be copied
+            return Signal(data, torch.ones(data.shape[:2], dtype=torch.bool))
+        return Stored(ragged).batch(torch.arange(len(rows)))
 
 
 class Padded:
@@ -59,6 +66,14 @@ class Padded:
     def __getitem__(self, rows: Int[Tensor, " B"]) -> Int[Tensor, "B T"]:
         labels, mask = self.labels.batch(rows)
         return labels.masked_fill(~mask, -1)
+
+
+def alike(ragged: Ragged) -> Tensor | None:
+    """Its data by row, (N, T, ...), where every row has the same number of steps and none is missing; else None."""
+    data, lengths, real = ragged
+    if real is not None or not len(data) or len(data) % len(lengths) or (lengths != lengths[0]).any():
+        return None
+    return data.unflatten(0, (len(lengths), -1))
 
 
 def zeroed(data: Tensor, mask: Bool[Tensor, "B T"]) -> Tensor:

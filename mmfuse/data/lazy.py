@@ -10,13 +10,22 @@ CHUNK = 512  # rows that are read at a time where one goes through all of them
 
 class Lazy(Sequence[Any]):
     def __init__(
-        self, read: Callable[[Sequence[int]], list[Any]], rows: Sequence[int], fingerprint: str, missing: np.ndarray
+        self,
+        read: Callable[[Sequence[int]], list[Any]],
+        rows: Sequence[int],
+        fingerprint: str | Callable[[], str],
+        missing: np.ndarray,
     ):
-        """`read` gives the values of some of `rows`; the fingerprint stands for the contents of them all.
+        """`read` gives the values of some of `rows`; the fingerprint, or a call of it, stands for the contents of all.
 
         `missing` tells of each row, (N,), whether it has no value; `read` gives None there.
         """
-        self.read, self.rows, self.fingerprint, self.missing = read, rows, fingerprint, missing
+        self.read, self.rows, self.missing = read, rows, missing
+        self.identity = fingerprint
+
+    @property
+    def fingerprint(self) -> str:
+        return self.identity if isinstance(self.identity, str) else self.identity()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -34,4 +43,4 @@ class Lazy(Sequence[Any]):
 
     def of(self, rows: Sequence[int]) -> "Lazy":
         """Some of its rows, still on disk."""
-        return Lazy(self.read, [self.rows[row] for row in rows], self.fingerprint, self.missing[list(rows)])
+        return Lazy(self.read, [self.rows[row] for row in rows], self.identity, self.missing[list(rows)])

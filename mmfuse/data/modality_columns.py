@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mmfuse.data.array_file import rows_of
 from mmfuse.data.cells import cells, is_list, numbers
 from mmfuse.data.inside import inside
 from mmfuse.errors import DataError
@@ -23,13 +24,14 @@ class ModalityColumns:
         self.rows, self.root, self.media, self.outside = rows, root, media, outside
         self.split_into_words = split_into_words
 
-    def read(self, name: str, about: Mapping[str, Any]) -> list[Any]:
+    def read(self, name: str, about: Mapping[str, Any]) -> Sequence[Any]:
         """(N,) raw values; None where a row lacks the modality."""
         kind, column = about["kind"], str(about.get("column") or name)
         if about.get("file_column"):
             return self.indexed(about["file_column"], about.get("row_column"), about.get("key"))
         if about.get("file"):
-            return list(self.aligned(self.root / about["file"], about.get("key") or name))
+            file = self.root / about["file"]
+            return rows_of(file, self.aligned(file, about.get("key") or name))
         if kind == "tabular":
             return self.records(about.get("columns") or [column])
         if about.get("columns"):

@@ -2,33 +2,47 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 from torch.utils.data import Sampler
 
 
-class Order(Sampler[list[int]]):
+class Order(Sampler[np.ndarray]):
     """Batches of row numbers: shuffled by (seed, epoch), or as they are where the seed is None.
 
-    >>> list(Order([7, 8, 9], batch_size=2, seed=None))
+    >>> [batch.tolist() for batch in Order([7, 8, 9], batch_size=2, seed=None)]
     [[7, 8], [9]]
     """
 
-    def __init__(self, rows: Sequence[int], batch_size: int, seed: int | None):
+    def __init__(self, rows: Sequence[int] | np.ndarray, batch_size: int, seed: int | None):
         if batch_size < 1:
             raise ValueError(f"batch_size={batch_size}: at least 1 is needed")
-        self.rows, self.batch_size, self.seed = torch.as_tensor(rows), batch_size, seed
+        self.rows, self.batch_size, self.seed = np.asarray(rows, dtype=np.int64), batch_size, seed
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Called by the trainer at the start of each epoch."""
         self.epoch = epoch
 
-    def __iter__(self) -> Iterator[list[int]]:
-        rows = self.rows
-        if self.seed is not None:
-            random = torch.Generator().manual_seed((self.seed * 1_000_003 + self.epoch) % 2**63)
-            rows = rows[torch.randperm(len(rows), generator=random)]
-        yield from (batch.tolist() for batch in rows.split(self.batch_size))
+    def __iter__(self) -> Iterator[np.ndarray]:
+        rows = self.rows if self.seed is None else self.rows[permutation(len(self.rows), self.chance(self.seed))]
+        yield from parts(rows, self.batch_size)
+
+    def chance(self, seed: int) -> torch.Generator:
+        """What the epoch's order is drawn from."""
+        return torch.Generator().manual_seed((seed * 1_000_003 + self.epoch) % 2**63)
 
     def __len__(self) -> int:
         return -(-len(self.rows) // self.batch_size)
+
+
+def permutation(n: int, chance: torch.Generator) -> np.ndarray:
+    return torch.randperm(n, generator=chance).numpy()
+
+
+def parts(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """
+    >>> [part.tolist() for part in parts(np.array([7, 8, 9]), 2)]
+    [[7, 8], [9]]
+    """
+    return (rows[start : start + size] for start in range(0, len(rows), size))

@@ -93,9 +93,11 @@ def chunks(raw: Sequence[Steps | None]) -> Iterator[list[np.ndarray]]:
 def steps(value: Steps) -> np.ndarray:
     """(T, D) numbers."""
     array = read_array(value) if isinstance(value, Path) else json.loads(value) if isinstance(value, str) else value
-    if not isinstance(array, np.ndarray) or array.dtype == object:
-        array = [np.asarray(step, np.float32) for step in array]  # Parquet gives arrays of arrays
-    array = np.atleast_2d(np.asarray(array, np.float32))
+    try:
+        array = np.asarray(array, np.float32)
+    except (ValueError, TypeError):
+        array = np.asarray([np.asarray(step, np.float32) for step in array], np.float32)  # Parquet's arrays of arrays
+    array = np.atleast_2d(array)
     if array.ndim != 2 or not array.size:
         raise ValueError(f"its shape is {array.shape}, but (features,) or (steps, features) is needed")
     return array

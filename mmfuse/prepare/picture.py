@@ -54,7 +54,8 @@ def pixels(picture: Picture, height: int, width: int, channels: int, fit: str = 
             low, high = image.getextrema()
             if low < 0 or high > 255:
                 raise ValueError(f"its values go from {low:g} to {high:g}, but 0 to 255 are needed")
-        image = image.convert("RGB" if channels == 3 else "L")
+        if image.mode != (mode := "RGB" if channels == 3 else "L"):  # or it would be copied for nothing
+            image = image.convert(mode)
         if image.size != size:
             image = FITS[fit](image, size)
         return np.asarray(image).reshape(height, width, channels).transpose(2, 0, 1).copy()

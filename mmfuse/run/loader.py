@@ -5,8 +5,9 @@ import os
 import numpy as np
 from torch.utils.data import DataLoader
 
-from mmfuse.data.batches import Batches
-from mmfuse.data.columns import Streamed
+from mmfuse.data.batches import Batches, Held
+from mmfuse.data.by_length import ByLength
+from mmfuse.data.columns import Stored, Streamed
 from mmfuse.data.order import Order
 from mmfuse.errors import ConfigError
 from mmfuse.run.make import Config
@@ -18,15 +19,26 @@ def loader(cfg: Config, prepared: Prepared, rows: np.ndarray, seed: int | None) 
     """Whole batches of these rows; shuffled anew each epoch where there is a seed."""
     streams = any(isinstance(c, Streamed) for c in prepared.columns.values())
     try:
-        order = Order(rows.tolist(), cfg["batch_size"], seed)
+        order = ordered(cfg, prepared, rows, seed)
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    return DataLoader(
-        Batches(prepared.columns, prepared.targets),
-        sampler=order,
-        batch_size=None,
-        num_workers=cfg["loader"]["workers"] if streams else 0,
-    )
+    batches = Batches(prepared.columns, prepared.targets)
+    if not streams:
+        return Held(batches, sampler=order, batch_size=None)
+    return DataLoader(batches, sampler=order, batch_size=None, num_workers=cfg["loader"]["workers"])
+
+
+def ordered(cfg: Config, prepared: Prepared, rows: np.ndarray, seed: int | None) -> Order:
+    """Only training rows are batched by length: those that are recorded keep their order."""
+    if not cfg["loader"]["by_length"] or seed is None:
+        return Order(rows, cfg["batch_size"], seed)
+    held = {m: column.lengths.numpy() for m, column in prepared.columns.items() if isinstance(column, Stored)}
+    if not held:
+        raise ConfigError(
+            "loader.by_length=true: the lengths of rows that are read anew each epoch are not known"
+            "\n  to go on: loader.by_length=false, or a larger loader.memory_gb"
+        )
+    return ByLength(rows, cfg["batch_size"], seed, held)
 
 
 def training_loader(cfg: Config, prepared: Prepared, seed: int) -> DataLoader[Batch]:

@@ -1,0 +1,416 @@
+"""Speed and memory of the data path, each against a rival in the same run: `python scripts/bench.py [NAME ...]`.
+
+Names: vectors, lengths, pictures, memory, table. A ratio says more than a time does.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
+
+from mmfuse.config.catalog import Catalog
+from mmfuse.config.compose import compose
+from mmfuse.data.batches import Batches
+from mmfuse.data.by_length import ByLength, padded
+from mmfuse.data.columns import Column, Stored, Streamed
+from mmfuse.data.order import Order
+from mmfuse.data.splits import Split
+from mmfuse.prepare.pixels import Pixels
+from mmfuse.record.facts import facts
+from mmfuse.run.build import build
+from mmfuse.run.examine import examine
+from mmfuse.run.loader import loader
+from mmfuse.run.prepare import Prepared, divide, load, prepare
+from mmfuse.types import Ragged
+
+GB = 1e9
+REPEATS = 5
+
+
+class Row(NamedTuple):
+    name: str
+    ours: float
+    rival: float | None
+    goal: tuple[str, float] | None  # of the ratio, or of ours where there is no rival
+    unit: str
+
+    @property
+    def ratio(self) -> float:
+        return self.ours if self.rival is None else self.ours / self.rival
+
+    @property
+    def met(self) -> str:
+        if self.goal is None:
+            return ""
+        sign, bound = self.goal
+        return "PASS" if (self.ratio >= bound if sign == ">=" else self.ratio < bound) else "FAIL"
+
+    def cells(self) -> list[str]:
+        rival, ratio = ("", "") if self.rival is None else (f"{self.rival:,.4g}", f"{self.ratio:.2f}")
+        goal = "" if self.goal is None else f"{self.goal[0]} {self.goal[1]:g}"
+        return [self.name, f"{self.ours:,.4g}", rival, ratio, goal, self.met, self.unit]
+
+
+# ---- vectors: batches of vectors in memory, against slicing one tensor
+
+
+def vectors() -> Iterator[Row]:
+    n, d = 100_000, 128
+    x, y = torch.randn(n, d), torch.randint(0, 5, (n,))
+    batches = {"v": Stored(Ragged(x, torch.ones(n, dtype=torch.long)))}
+    for size in (64, 256):
+        ours = loader(settings(size), prepared(batches, {"y": y}, n), np.arange(n), 0)
+        sliced, selected, torchs, empty = (f(x, y, size) for f in (slicing, selecting, by_torch, nothing))
+        rate = rates({"ours": ours, "x[rows]": sliced, "index_select": selected, "DataLoader": torchs, "empty": empty})
+        for rival in ("x[rows]", "index_select"):
+            name = f"vectors, batches of {size}, against {rival}"
+            yield Row(name, n / rate["ours"], n / rate[rival], (">=", 0.9), "rows/s")
+        steps = n / size
+        yield Row(
+            f"  the same by torch's DataLoader, {size}",
+            n / rate["DataLoader"],
+            n / rate["index_select"],
+            None,
+            "rows/s",
+        )
+        yield Row(f"  a DataLoader of nothing, {size}", 1e6 * rate["empty"] / steps, None, None, "us/batch")
+
+
+class Again:
+    """An iterable that starts anew each time."""
+
+    def __init__(self, start: Callable[[], Iterator[Any]]):
+        self.start = start
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.start()
+
+
+def slicing(x: torch.Tensor, y: torch.Tensor, size: int) -> Iterable[Any]:
+    def start() -> Iterator[Any]:
+        order = torch.randperm(len(x))
+        for k in range(0, len(x), size):
+            rows = order[k : k + size]
+            yield x[rows], y[rows], rows
+
+    return Again(start)
+
+
+def selecting(x: torch.Tensor, y: torch.Tensor, size: int) -> Iterable[Any]:
+    def start() -> Iterator[Any]:
+        for rows in torch.randperm(len(x)).split(size):
+            yield x.index_select(0, rows), y.index_select(0, rows), rows
+
+    return Again(start)
+
+
+def by_torch(x: torch.Tensor, y: torch.Tensor, size: int) -> Iterable[Any]:
+    batches = Batches({"v": Stored(Ragged(x, torch.ones(len(x), dtype=torch.long)))}, {"y": y})
+    return DataLoader(batches, sampler=Order(np.arange(len(x)), size, 0), batch_size=None)
+
+
+class Nothing(Dataset[Any]):
+    def __getitem__(self, rows: Any) -> Any:
+        return rows
+
+
+def nothing(x: torch.Tensor, y: torch.Tensor, size: int) -> Iterable[Any]:
+    return DataLoader(Nothing(), sampler=Order(np.arange(len(x)), size, 0), batch_size=None)
+
+
+def rates(each: dict[str, Iterable[Any]], repeats: int = REPEATS) -> dict[str, float]:
+    """The shortest time of each to be gone through, taken in turns."""
+    best = dict.fromkeys(each, float("inf"))
+    for _ in range(repeats):
+        for name, batches in each.items():
+            start = time.perf_counter()
+            for _ in batches:
+                pass
+            best[name] = min(best[name], time.perf_counter() - start)
+    return best
+
+
+def settings(size: int, workers: int = 0, by_length: bool = False) -> dict[str, Any]:
+    return {"batch_size": size, "loader": {"workers": workers, "memory_gb": 0, "by_length": by_length}}
+
+
+def prepared(columns: dict[str, Column], targets: dict[str, torch.Tensor], n: int) -> Prepared:
+    rows = np.arange(n)
+    return Prepared(Split(rows, rows, rows), columns, {}, {}, dict(targets), {}, {}, rows)
+
+
+# ---- lengths: the share of padding in batches of sequences
+
+
+def lengths() -> Iterator[Row]:
+    random, n = np.random.default_rng(0), 20_000
+
+    def skewed() -> np.ndarray:
+        return random.lognormal(3.4, 0.8, n).clip(5, 200).astype(np.int64)
+
+    first = skewed()
+    near = (first * random.uniform(0.8, 1.2, n)).clip(1, 200).astype(np.int64)
+    for name, each in {
+        "one modality": {"a": first},
+        "two, as long as each other": {"a": first, "b": first},
+        "two, within a fifth of each other": {"a": first, "b": near},
+        "two of unrelated lengths": {"a": first, "b": skewed()},
+    }.items():
+        table = np.stack(list(each.values()), axis=1)
+        plain, sorted_ = (padded(list(o), table) for o in (Order(range(n), 64, 0), ByLength(range(n), 64, 0, each)))
+        goal = None if "unrelated" in name else ("<", 15.0)
+        yield Row(f"padding by length, {name}", 100 * sorted_, None, goal, "% of steps")
+        yield Row("  the same rows as they come", 100 * plain, None, None, "% of steps")
+
+
+# ---- pictures: JPEG from disk at 224 pixels by two workers, against Pillow in two processes
+
+
+def pictures() -> Iterator[Row]:
+    for width, height in ((500, 375), (1280, 960)):
+        with tempfile.TemporaryDirectory() as folder:
+            files = jpegs(Path(folder), 768, width, height)
+            ours = {}
+            for threads in (1, 4):
+                prepare_ = Pixels(size=[224, 224], color=True, threads=threads)
+                prepare_.fit(files[:8])
+                column = Streamed(partial(read_pictures, prepare_, files))
+                held = prepared({"image": column}, {"y": torch.zeros(len(files), dtype=torch.long)}, len(files))
+                ours[f"ours, {threads}"] = loader(settings(64, workers=2), held, np.arange(len(files)), 0)
+            rivals = {f"Pillow{' with draft' * d}": Again(partial(by_pillow, files, d)) for d in (False, True)}
+            took = rates(ours | rivals, repeats=3)
+            for threads in (1, 4):
+                for rival in rivals:
+                    name = f"JPEG {width} x {height}, threads={threads}, against {rival}"
+                    yield Row(
+                        name, len(files) / took[f"ours, {threads}"], len(files) / took[rival], (">=", 0.9), "files/s"
+                    )
+
+
+def read_pictures(prepare_: Pixels, files: list[Path], rows: list[int]) -> Ragged:
+    return prepare_([files[row] for row in rows])
+
+
+def jpegs(folder: Path, n: int, width: int, height: int) -> list[Path]:
+    """Pictures with as much in them as a photograph: a coarse one scaled up, and some noise."""
+    random = np.random.default_rng(0)
+    for k in range(n):
+        coarse = Image.fromarray(random.integers(0, 256, (height // 16, width // 16, 3), dtype=np.uint8))
+        smooth = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), dtype=np.int16)
+        noisy = smooth + random.integers(-12, 13, (height, width, 1), dtype=np.int16)
+        Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(folder / f"{k}.jpg", quality=85)
+    return [folder / f"{k}.jpg" for k in range(n)]
+
+
+def by_pillow(files: list[Path], draft: bool) -> Iterator[int]:
+    context = get_context("fork")
+    halves = [context.Process(target=decode, args=(files[k::2], draft)) for k in (0, 1)]
+    for process in halves:
+        process.start()
+    for process in halves:
+        process.join()
+        yield len(files) // 2
+
+
+def decode(files: list[Path], draft: bool) -> None:
+    for file in files:
+        with Image.open(file) as image:
+            if draft:
+                image.draft("RGB", (448, 448))
+            np.asarray(image.convert("RGB").resize((224, 224), Image.Resampling.BICUBIC))
+
+
+# ---- memory: 2 GB of vectors on disk, trained on by the command itself
+
+
+def memory() -> Iterator[Row]:
+    n, d = 500_000, 1024
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        split = np.array(["train"] * 8 + ["val"] + ["test"])[np.arange(n) % 10]
+        label = np.arange(n) % 3
+        with open(folder / "rows.csv", "w") as table:
+            table.write(
+                "label,split\n" + "".join(f"c{k},{s}\n" for k, s in zip(label.tolist(), split.tolist(), strict=True))
+            )
+        array = np.lib.format.open_memmap(folder / "big.npy", "w+", np.float32, (n, d))
+        for start in range(0, n, 10_000):
+            array[start : start + 10_000] = np.random.default_rng(start).standard_normal((10_000, d), dtype=np.float32)
+        array.flush()
+        yield from trained("nothing but imports (digits)", folder, ["dataset=digits"])
+        yield from trained(
+            ".npy of 2 GB",
+            folder,
+            ["dataset=table", f"dataset.file={folder / 'rows.csv'}", *BIG, f"dataset.root={folder}"],
+        )
+        yield from trained_arrow(folder, array, label, split)
+
+
+FEW = [
+    "trainer.limit_train_batches=50",
+    "trainer.limit_val_batches=5",
+    "trainer.max_epochs=1",
+    "bootstrap=1",
+    "batch_size=64",
+]
+TASK = "dataset.tasks={label: {kind: multiclass}}"
+BIG = ["dataset.modalities={vector: {kind: vector, file: big.npy}}", TASK, "dataset.split.column=split"]
+
+
+def trained_arrow(folder: Path, array: np.ndarray, label: np.ndarray, split: np.ndarray) -> Iterator[Row]:
+    import datasets
+    import pyarrow
+    from datasets.arrow_writer import ArrowWriter
+
+    made = datasets.DatasetDict()
+    names = {"train": "train", "val": "validation", "test": "test"}
+    vector = datasets.Sequence(datasets.Value("float32"))
+    features = datasets.Features({"vector": vector, "label": datasets.Value("string")})
+    for part, name in names.items():
+        rows = np.flatnonzero(split == part)
+        with ArrowWriter(path=str(folder / f"{part}.arrow"), features=features) as writer:
+            for some in np.array_split(rows, max(1, len(rows) // 5000)):
+                ends = pyarrow.array(np.arange(len(some) + 1, dtype=np.int32) * array.shape[1])
+                lists = pyarrow.ListArray.from_arrays(ends, pyarrow.array(array[some].reshape(-1)))
+                writer.write_table(pyarrow.table({"vector": lists, "label": [f"c{k}" for k in label[some].tolist()]}))
+            writer.finalize()
+        made[name] = datasets.Dataset.from_file(str(folder / f"{part}.arrow"))
+    datasets.disable_progress_bars()
+    place = folder / "arrow"
+    made.save_to_disk(str(place))
+    about = ["dataset=hf", f"dataset.path={place}", "dataset.modalities={vector: {kind: vector}}", TASK]
+    yield from trained("Arrow of 2 GB", folder, about)
+
+
+def trained(name: str, folder: Path, about: list[str]) -> Iterator[Row]:
+    typed = [*about, *FEW, "loader.memory_gb=0.25", f"output_dir={folder / 'out'}"]
+    start = time.perf_counter()
+    with open(folder / "log.txt", "w") as log:
+        process = subprocess.Popen([sys.executable, "-m", "mmfuse.cli", "train", *typed], stdout=log, stderr=log)
+        peak = dict.fromkeys(("VmHWM", "RssAnon", "Pss"), 0.0)
+        while process.poll() is None:
+            for key, value in taken(process.pid).items():
+                peak[key] = max(peak[key], value)
+            time.sleep(0.1)
+    if process.returncode:
+        raise RuntimeError(
+            f"{' '.join(typed)}: exit code {process.returncode}\n{(folder / 'log.txt').read_text()[-2000:]}"
+        )
+    goal = ("<", 1.0)
+    yield Row(
+        f"{name}: peak resident memory", peak["VmHWM"], None, goal, "GB, the largest process, mapped files and all"
+    )
+    yield Row("  the same without files", peak["RssAnon"], None, None, "GB, RssAnon")
+    yield Row("  all its processes, what they share counted once", peak["Pss"], None, goal, "GB, Pss")
+    yield Row("  time, imports and all", time.perf_counter() - start, None, None, "s")
+
+
+def taken(pid: int) -> dict[str, float]:
+    """In GB, of a process and its children: the largest one's, and Pss of all together."""
+    family = [pid]
+    for one in family:
+        try:
+            for task in Path(f"/proc/{one}/task").iterdir():
+                family += [int(child) for child in (task / "children").read_text().split()]
+        except OSError:
+            continue
+    found = {"VmHWM": 0.0, "RssAnon": 0.0, "Pss": 0.0}
+    for one in family:
+        try:
+            status = dict(line.split(":", 1) for line in Path(f"/proc/{one}/status").read_text().splitlines())
+            rolled = dict(line.split(":", 1) for line in Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()[1:])
+        except (OSError, ValueError):
+            continue
+        if "VmHWM" in status and "Pss" in rolled:
+            found["VmHWM"] = max(found["VmHWM"], kilobytes(status["VmHWM"]))
+            found["RssAnon"] = max(found["RssAnon"], kilobytes(status["RssAnon"]))
+            found["Pss"] += kilobytes(rolled["Pss"])
+    return found
+
+
+def kilobytes(said: str) -> float:
+    return int(said.split()[0]) * 1024 / GB
+
+
+# ---- table: a million rows, from the file to the first batch
+
+
+def table() -> Iterator[Row]:
+    n, random = 1_000_000, np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "million.csv"
+        words, values = random.integers(0, 5000, (n, 8)), random.standard_normal((n, 4)).round(3)
+        label, split = random.integers(0, 5, n), np.array(["train"] * 8 + ["val"] + ["test"])[np.arange(n) % 10]
+        with open(file, "w") as out:
+            out.write("id,text,value,label,split\n")
+            out.writelines(
+                f'r{k},{" ".join(f"word{i}" for i in w)},"{json.dumps(v)}",c{label[k]},{split[k]}\n'
+                for k, (w, v) in enumerate(zip(words.tolist(), values.tolist(), strict=True))
+            )
+        typed = ["dataset=table", f"dataset.file={file}", "dataset.id=id", "dataset.split.column=split", TASK]
+        cfg = compose([*typed, "dataset.modalities={text: {kind: text}, value: {kind: vector}}"], Catalog())
+        took: dict[str, float] = {}
+
+        def timed(name: str, do: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+            start = time.perf_counter()
+            done = do(*arguments, **named)
+            took[name] = time.perf_counter() - start
+            return done
+
+        examples = timed("load", load, cfg)
+        divided = timed("divide", divide, cfg, examples)
+        ready = timed("prepare", prepare, cfg, examples, divided[0][1])
+        timed("build", build, cfg, ready, 0)
+        timed("audit of train", examine, cfg, examples, divided, ready, thorough=False)
+        timed("audit of check", examine, cfg, examples, divided, ready, thorough=True)
+        timed("facts", facts, examples, [s for _, s in divided], ready.missing, ready.unreadable)
+        timed("first batch", lambda: next(iter(loader(cfg, ready, ready.seen, 0))))
+        del examples, ready
+        command = [sys.executable, "-m", "mmfuse.cli", "init", str(file), "-o", str(Path(folder) / "million.yaml")]
+        timed("mmfuse init", subprocess.run, command, check=True, capture_output=True)
+    yield Row("opening 1,000,000 rows", took.pop("load"), None, ("<", 10.0), "s")
+    for name, seconds in took.items():
+        yield Row(f"  {name}", seconds, None, ("<", 10.0) if name == "mmfuse init" else None, "s")
+
+
+PARTS = {part.__name__: part for part in (vectors, lengths, pictures, memory, table)}
+
+
+def machine() -> str:
+    model = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "")
+    load_average = " ".join(f"{load:.1f}" for load in os.getloadavg())
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}"
+    return f"{model.partition(': ')[2]}, {os.cpu_count()} cores, load {load_average}, {versions}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(PARTS))
+    names = parser.parse_args().names or list(PARTS)
+    if unknown := [name for name in names if name not in PARTS]:
+        parser.error(f"there is no {unknown[0]}; there are {', '.join(PARTS)}")
+    torch.set_num_threads(1)
+    print(f"{'':<60}{'ours':>12}{'rival':>12}{'ratio':>7}  {'goal':<8}")
+    for name in names:
+        print(f"-- {name}: {machine()}", flush=True)
+        for row in PARTS[name]():
+            label, ours, rival, ratio, goal, met, unit = row.cells()
+            print(f"{label:<60}{ours:>12}{rival:>12}{ratio:>7}  {goal:<8}{met:<6}{unit}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
