@@ -256,7 +256,9 @@ def show(typed: list[str]) -> int:
 
 def init(typed: list[str]) -> int:
     parser = Parser(prog="mmfuse init", description=COMMANDS["init"])
-    parser.add_argument("place", metavar="FILE", type=Path, help=".csv, .tsv, .jsonl, .json, .parquet, or a folder of one")
+    parser.add_argument(
+        "place", metavar="FILE", type=Path, help=".csv, .tsv, .jsonl, .json, .parquet, or a folder of one"
+    )
     parser.add_argument("--target", metavar="COL", help="the column to be told; guessed if left out")
     parser.add_argument("--name", metavar="NAME", help="what the data set is called: dataset=NAME")
     parser.add_argument("-o", dest="output", metavar="FILE", type=Path, help="default: conf/dataset/NAME.yaml")

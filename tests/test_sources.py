@@ -56,6 +56,11 @@ class TestRows:
         with pytest.raises(DataError, match=r"line 3 \(row 1\): not UTF-8"):
             read_rows(Path("rows.csv"))
 
+    def test_mixed_encodings_are_not_taken_for_a_third(self):
+        Path("rows.csv").write_bytes("文,字\n".encode() + "好,坏\n".encode("gb18030") + b"\xff,1\n")
+        with pytest.raises(DataError, match="several encodings"):
+            read_rows(Path("rows.csv"))
+
     def test_an_unknown_encoding(self):
         with pytest.raises(DataError, match="there is no such encoding"):
             read_rows(written("a\n1\n"), "utf-88")

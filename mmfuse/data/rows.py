@@ -106,9 +106,19 @@ def likely(data: bytes, encoding: str, option: str) -> str:
             data.decode(other)
         except UnicodeDecodeError:
             continue
+        if other == "cp1252" and any(not line.isascii() and is_utf8(line) for line in data.splitlines()):
+            break  # which takes nearly any bytes, those of mixed encodings, too
         if other != codecs.lookup(encoding).name:
             return f"{option}{other}"
     return "its lines are in several encodings: write them in one"
+
+
+def is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def json_rows(file: Path, encoding: str, option: str) -> list[dict[str, Any]]:

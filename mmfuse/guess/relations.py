@@ -28,6 +28,12 @@ def tells(a: Look, b: Look) -> bool:
 
 def proportional(a: Look, b: Look) -> bool:
     """Whether two columns of numbers are one but for unit and origin."""
-    if a.form != "number" or b.form != "number" or not np.array_equal(a.rows, b.rows) or a.distinct < 3 or b.distinct < 3:
+    if (
+        a.form != "number"
+        or b.form != "number"
+        or not np.array_equal(a.rows, b.rows)
+        or a.distinct < 3
+        or b.distinct < 3
+    ):
         return False
     return bool(abs(np.corrcoef(a.values, b.values)[0, 1]) > 1 - 1e-9)
