@@ -13,10 +13,10 @@ def as_yaml(guesses: Guesses, table: Path, rows: int, encoding: str = "utf-8") -
     """What stands in configs/dataset/NAME.yaml."""
     why = {g.source: g.why for g in guesses.each}
     lines = [
-        f"# {comment(table.name)}, {rows} rows: what mmfuse init took its columns for, and why. Every line may be changed.",
-        "# Kinds of modality: text, image, audio, video, vector, sequence, tabular. Kinds of task: multiclass, multilabel,",
-        "# regression, tokens, pairs. All that may stand here: mmfuse show dataset/table.",
-        "# What is missing is masked; dataset.missing.policy=drop leaves such rows out, dataset.missing.policy=fill fills.",
+        f"# {comment(table.name)}, {rows} rows: what mmfuse init took its columns for, and why.",
+        "# Every line may be changed. Kinds of modality: text, image, audio, video, vector, sequence, tabular.",
+        "# Kinds of task: multiclass, multilabel, regression, tokens, pairs. More: mmfuse show dataset/table.",
+        "# What is missing is masked; dataset.missing.policy=drop leaves such rows out, and =fill fills it in.",
         "defaults: [table]",
         f"file: {flow(table.name)}",
         f"root: {flow(str(table.parent.resolve()))}",
