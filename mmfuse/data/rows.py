@@ -41,7 +41,7 @@ def read_rows(file: Path, encoding: str = "utf-8", option: str = "dataset.encodi
     return rows
 
 
-def separated(file: Path, separator: str, encoding: str, option: str) -> pd.DataFrame:
+def separated(file: Path, separator: str, encoding: str, option: str = "dataset.encoding=") -> pd.DataFrame:
     """A CSV or TSV, every line of which has as many cells as the header: other readers shift or fill such lines."""
     text = decoded(file, encoding, option, headers=1)
     if text.count('"') % 2:

@@ -71,7 +71,8 @@ def look(cells: Sequence[Any]) -> Look:
     """
     rows = np.array([row for row, cell in enumerate(cells) if cell is not None], dtype=np.int64)
     filled = [cells[row] for row in rows]
-    form, values = "empty", filled
+    form: Form = "empty"
+    values: Any = filled
     if filled and all(is_list(cell) for cell in filled):
         form = "list"
     elif any(isinstance(cell, dict | bytes | list | tuple | np.ndarray) for cell in filled):
@@ -83,7 +84,7 @@ def look(cells: Sequence[Any]) -> Look:
         form, values = ("number", numbers) if numbers is not None else ("word", as_text(filled))
     same = values if form == "number" else np.array([str(value) for value in values], dtype=object)
     codes, kinds = pd.factorize(same)
-    return Look(form, len(cells), rows, values, codes, len(kinds))  # type: ignore[arg-type]
+    return Look(form, len(cells), rows, values, codes, len(kinds))
 
 
 def is_list(cell: Any) -> bool:
