@@ -260,6 +260,9 @@ class Parts(nn.ModuleDict):
     def add_module(self, name: str, module: nn.Module | None) -> None:
         self._modules[name] = module  # type: ignore[assignment]  # as torch itself does
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)  # torch's own looks among the modules first, also for "training"
+
     def __getitem__(self, key: str) -> Any:
         return super().__getitem__(key)
 

@@ -287,6 +287,11 @@ class TestSplit:
         assert len(set.union(*sides)) == 25
         assert sum(len(rows) for rows in found) == 200
 
+    def test_few_groups_leave_one_to_train_on(self, examples):
+        groups = np.arange(200) % 4
+        found = split(examples(KINDS, groups=groups), "kind", [0.2, 0.4, 0.4], seed=0)
+        assert [len(set(groups[rows])) for rows in found] == [1, 1, 2]
+
     def test_leaves_out_rows_without_any_label(self, examples):
         kinds = KINDS.copy()
         kinds[::10] = -1

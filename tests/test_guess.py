@@ -14,14 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmfuse.cli import main
-from mmfuse.config.catalog import ENCODER_OF_KIND, Catalog
+from mmfuse.config.catalog import Catalog
 from mmfuse.config.compose import compose
-from mmfuse.config.fields import ENTRIES
+from mmfuse.data.cells import empty
 from mmfuse.data.table import SPLITS
 from mmfuse.errors import UserError
 from mmfuse.guess.arrays import beside
 from mmfuse.guess.guess import guess
-from mmfuse.guess.rows import Rows, find, read, without_blanks
+from mmfuse.guess.rows import Rows, find, read
 from mmfuse.guess.split import PARTS
 from mmfuse.guess.written import as_yaml
 
@@ -326,10 +326,32 @@ def test_tables_that_would_be_misread_are_refused(capsys):
         assert says in capsys.readouterr().err
     Path("rows.csv").write_bytes("文,字\n好,坏\n".encode("gb18030"))
     assert main(["init", "rows.csv"]) == 3
-    assert "not UTF-8" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "line 1 (the header): not UTF-8" in said
+    assert "to go on: --encoding gb18030" in said
     Path("rows.jsonl").write_text('{"a": 1}\n{"a": \n')
     assert main(["init", "rows.jsonl"]) == 3
     assert "line 2: not JSON" in capsys.readouterr().err
+
+
+def test_another_encoding_is_declared_and_kept(capsys):
+    written = pd.DataFrame({"review": [f"这部电影真的很不错{k}" for k in range(N)], "label": LABEL})
+    written.to_csv("rows.csv", index=False, encoding="gb18030")
+    assert main(["init", "rows.csv"]) == 3
+    assert "line 2 (row 0): not UTF-8" in capsys.readouterr().err
+    assert main(["init", "rows.csv", "--name", "zh", "--encoding", "gb18030"]) == 0
+    config = compose(["dataset=zh"], Catalog([Path("conf")]))
+    assert config["dataset"]["encoding"] == "gb18030"
+    assert config["dataset"]["modalities"] == {"review": {"kind": "text"}}
+
+
+def test_shards_and_json_are_guessed_from(here):
+    Path("parts").mkdir()
+    for k in range(2):
+        table(f"parts/{k}.parquet", review=TEXT, label=LABEL)
+    assert read(find(Path("parts"))).columns["label"] == LABEL * 2
+    pd.DataFrame({"review": TEXT, "label": LABEL}).to_json("rows.json", orient="records")
+    assert guessed("rows.json").tasks == {"label": {"kind": "multiclass"}}
 
 
 CELLS = st.one_of(
@@ -355,7 +377,8 @@ def guess_or_error(rows):
 def test_any_table_gives_a_guess_that_accounts_for_every_column_or_is_refused(data, n):
     column = st.lists(CELLS, min_size=n, max_size=n) | CELLS.map(lambda cell: [cell] * n)
     columns = data.draw(st.dictionaries(st.sampled_from(["id", "split", "label", "b", "", "c d"]), column, min_size=1))
-    rows = Rows(Path("rows.csv"), {name: without_blanks(cells) for name, cells in columns.items()})
+    columns = {name: [None if empty(cell) else cell for cell in cells] for name, cells in columns.items()}
+    rows = Rows(Path("rows.csv"), columns)
     found = guess_or_error(rows)
     if isinstance(found, UserError):
         assert len(str(found).splitlines()) <= 6
@@ -420,19 +443,12 @@ def test_real_tables(file):
     found = yaml.safe_load(Path("conf/dataset/real.yaml").read_text())
     assert (list(found["tasks"]), found["modalities"]) == (tasks, modalities)
     assert (found["split"]["column"], found.get("id")) == (part, name)
-    if (
-        any("file_column" in about for about in modalities.values())
-        and "file_column" not in ENTRIES["dataset.modalities"]
-    ):
-        pytest.skip("tables do not read arrays by file and row")
     config = compose(["dataset=real"], Catalog([Path("conf")]))
     assert config["dataset"]["modalities"] == modalities
     assert config["tasks"] == tasks[:1]
 
 
 def test_features_of_the_table_compose(random):
-    if "tabular" not in ENCODER_OF_KIND:
-        pytest.skip("tables do not read tabular features")
     table(age=random.uniform(20, 60, N), sex=repeated(["f", "f", "m", "m", "m"]), label=LABEL)
     assert main(["init", "rows.csv", "--name", "real"]) == 0
     config = compose(["dataset=real"], Catalog([Path("conf")]))

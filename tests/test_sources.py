@@ -15,6 +15,7 @@ from mmfuse.data.class_folders import ClassFolders
 from mmfuse.data.hub import Hub
 from mmfuse.data.rows import read_rows
 from mmfuse.data.table import Table
+from mmfuse.data.target_columns import target
 from mmfuse.errors import ConfigError, DataError
 
 SHORT = ["trainer.max_epochs=1", "bootstrap=10", "threads=1", "--quiet"]
@@ -55,6 +56,16 @@ class TestRows:
         Path("rows.csv").write_bytes("a,b\n好,1\n".encode() + "很好,2\n".encode("gb18030"))
         with pytest.raises(DataError, match=r"line 3 \(row 1\): not UTF-8"):
             read_rows(Path("rows.csv"))
+
+    def test_mixed_encodings_are_not_taken_for_a_third(self):
+        Path("rows.csv").write_bytes("文,字\n".encode() + "好,坏\n".encode("gb18030") + b"\xff,1\n")
+        with pytest.raises(DataError, match="several encodings"):
+            read_rows(Path("rows.csv"))
+
+    def test_one_label_is_no_choice_of_several(self):
+        rows = pd.DataFrame({"tags": ["x", "", "x"]}, dtype=object)
+        with pytest.raises(DataError, match="two labels or more"):
+            target(rows, "tags", {"kind": "multilabel"})
 
     def test_an_unknown_encoding(self):
         with pytest.raises(DataError, match="there is no such encoding"):

@@ -26,9 +26,10 @@ def empty(cell: Any) -> bool:
 
 
 def numbers(rows: pd.DataFrame, name: str) -> np.ndarray:
-    """(N,) float32, NaN where empty."""
+    """(N,) float32, NaN where empty; infinite where a number is too large for that."""
     column = cells(rows, name)
-    found = pd.to_numeric(pd.Series(column, dtype=object), errors="coerce").to_numpy(np.float32)
+    with np.errstate(over="ignore"):
+        found = pd.to_numeric(pd.Series(column, dtype=object), errors="coerce").to_numpy(np.float32)
     for row in np.flatnonzero(np.isnan(found)):
         if column[row] is not None and str(column[row]).strip().lower() != "nan":
             raise DataError(f"column '{name}', row {row}: '{column[row]}' is not a number\n  to go on: empty the cell")

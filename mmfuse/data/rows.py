@@ -14,8 +14,11 @@ from mmfuse.errors import DataError
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 
 
-def read_rows(file: Path, encoding: str = "utf-8") -> pd.DataFrame:
-    """Cells as they are written: no cell of a CSV is taken for a number, a date or a null."""
+def read_rows(file: Path, encoding: str = "utf-8", option: str = "dataset.encoding=") -> pd.DataFrame:
+    """Cells as they are written: no cell of a CSV is taken for a number, a date or a null.
+
+    `option` is how another encoding is said, for messages.
+    """
     if not file.exists():
         raise DataError(
             f"{file}: not found\n  looked in {file.parent.resolve()}"
@@ -28,9 +31,9 @@ def read_rows(file: Path, encoding: str = "utf-8") -> pd.DataFrame:
         if suffix == ".parquet":
             rows = pd.read_parquet(file)
         elif suffix in (".jsonl", ".json"):
-            rows = pd.DataFrame.from_records(json_rows(file, encoding))
+            rows = pd.DataFrame.from_records(json_rows(file, encoding, option))
         else:
-            rows = separated(file, "\t" if suffix == ".tsv" else ",", encoding)
+            rows = separated(file, "\t" if suffix == ".tsv" else ",", encoding, option)
     except (ValueError, OSError) as error:  # pandas' and pyarrow's own errors are of these
         raise DataError(f"{file.name}: cannot be read as {suffix[1:]}: {error}") from error
     if not len(rows):
@@ -38,9 +41,9 @@ def read_rows(file: Path, encoding: str = "utf-8") -> pd.DataFrame:
     return rows
 
 
-def separated(file: Path, separator: str, encoding: str) -> pd.DataFrame:
+def separated(file: Path, separator: str, encoding: str, option: str = "dataset.encoding=") -> pd.DataFrame:
     """A CSV or TSV, every line of which has as many cells as the header: other readers shift or fill such lines."""
-    text = decoded(file, encoding, headers=1)
+    text = decoded(file, encoding, option, headers=1)
     if text.count('"') % 2:
         raise DataError(f"{file.name}: a quote is opened and never closed, which would swallow the lines after it")
     unequal: list[csv.InvalidRow] = []
@@ -78,12 +81,12 @@ def longest(text: str) -> int:
     return 64 * max((len(line) for line in text.splitlines()), default=0) if len(text) > 1 << 22 else 4 * len(text)
 
 
-def decoded(file: Path, encoding: str, headers: int) -> str:
+def decoded(file: Path, encoding: str, option: str, headers: int) -> str:
     """Its text; an error names the first line that is not in the encoding. `headers` lines stand above the rows."""
     try:
         codecs.lookup(encoding)
     except LookupError as error:
-        raise DataError(f"dataset.encoding={encoding}: there is no such encoding\n  such as utf-8, gb18030") from error
+        raise DataError(f"{option}{encoding}: there is no such encoding\n  such as utf-8, gb18030") from error
     data = file.read_bytes()
     try:
         return data.decode("utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding)
@@ -92,25 +95,35 @@ def decoded(file: Path, encoding: str, headers: int) -> str:
         row = f"row {line - 1 - headers}" if line > headers else "the header"
         raise DataError(
             f"{file.name}, line {line} ({row}): not {encoding.upper()} ({error.reason} at byte {error.start})"
-            f"\n  to go on: {likely(data, encoding)}, or save all of it as UTF-8"
+            f"\n  to go on: {likely(data, encoding, option)}, or save all of it as UTF-8"
         ) from error
 
 
-def likely(data: bytes, encoding: str) -> str:
+def likely(data: bytes, encoding: str, option: str) -> str:
     """Which encoding the whole of it is in, of those that tables come in."""
     for other in ("utf-8", "gb18030", "cp1252"):
         try:
             data.decode(other)
         except UnicodeDecodeError:
             continue
+        if other == "cp1252" and any(not line.isascii() and is_utf8(line) for line in data.splitlines()):
+            break  # which takes nearly any bytes, those of mixed encodings, too
         if other != codecs.lookup(encoding).name:
-            return f"dataset.encoding={other}"
+            return f"{option}{other}"
     return "its lines are in several encodings: write them in one"
 
 
-def json_rows(file: Path, encoding: str) -> list[dict[str, Any]]:
+def is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def json_rows(file: Path, encoding: str, option: str) -> list[dict[str, Any]]:
     """An object a line, or one list of objects."""
-    text = decoded(file, encoding, headers=0)
+    text = decoded(file, encoding, option, headers=0)
     rows = json.loads(text) if text.lstrip().startswith("[") else []
     for number, line in enumerate(() if rows else text.splitlines(), start=1):
         try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -88,9 +89,11 @@ def carve(examples: Examples, task: str, rows: np.ndarray, share: float, seed: i
     if share <= 0:
         return rows, rows[:0]
     if examples.groups is not None:
-        chosen = GroupShuffleSplit(1, test_size=share, random_state=seed)
-        if len(set(examples.groups[rows])) < 2:
+        n = len(set(examples.groups[rows]))
+        if n < 2:
             raise DataError("all rows to be split are of one group, which cannot be torn apart")
+        taken_groups = min(ceil(share * n), n - 1)  # some stay and some are taken, however few there are
+        chosen = GroupShuffleSplit(1, test_size=taken_groups, random_state=seed)
         stays, taken = next(chosen.split(rows, groups=examples.groups[rows]))
     else:
         strata = by_stratum(examples.targets[task][rows], at_least=2)

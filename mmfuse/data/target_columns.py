@@ -56,6 +56,11 @@ def multilabel(rows: pd.DataFrame, name: str, column: str, about: Mapping[str, A
     classes = declared(about) or ordered({c for names in found for c in names or ()})
     if not classes:
         raise DataError(f"column '{column}': no row has any label\n  to go on: dataset.tasks.{name}.column=NAME")
+    if len(classes) < 2:
+        raise DataError(
+            f"column '{column}': a multilabel task needs two labels or more, but it has {classes}"
+            f"\n  to go on: a column of yes and no with kind: multiclass, or dataset.tasks.{name}.column=NAME"
+        )
     number = numbering(classes)
     table = np.zeros((len(found), len(classes)), dtype=np.float32)
     for row, names in enumerate(found):

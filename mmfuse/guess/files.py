@@ -17,7 +17,6 @@ KINDS = {
     **dict.fromkeys((".mp4", ".avi", ".mov", ".mkv", ".webm", ".flv"), "video"),
     **dict.fromkeys(SUFFIXES, "array"),
 }
-SAMPLE = 2000  # cells whose files are looked for
 NUMBER_OF = re.compile(r"index|idx|row|position|offset|number|(^|_)(i|no|nr)$", re.IGNORECASE)
 GROUPS = 10  # fewer are no groups to divide
 
@@ -26,14 +25,14 @@ def suffix_kind(look: Look) -> str | None:
     """What the cells name by their suffixes, all of one kind; None where they name no files."""
     if look.form != "word":
         return None
-    kinds = {KINDS.get(Path(value).suffix.lower()) for value in set(look.values)}
+    kinds = {KINDS.get(Path(value).suffix.lower()) for value in set(look.sample)}
     return kinds.pop() if len(kinds) == 1 else None
 
 
 def media(name: str, look: Look, folder: Path) -> Guess | None:
     """A column of paths; None where it is not one."""
     kind = suffix_kind(look)
-    sample = list(dict.fromkeys(look.values))[:: max(1, look.distinct // SAMPLE)] if kind or look.form == "word" else []
+    sample = list(dict.fromkeys(look.sample)) if look.form == "word" else []
     if kind is None:
         frames = bool(sample) and all(of_frames(folder / value) for value in sample)
         return Guess(name, "modality", "folders of frames", "video", {"column": name}) if frames else None
@@ -42,6 +41,7 @@ def media(name: str, look: Look, folder: Path) -> Guess | None:
     if not there:
         return Guess(name, "left out", f"paths of {suffixes} files, but none of them is in {folder}")
     counted = "all there" if len(there) == len(sample) else f"{len(sample) - len(there)} of {len(sample)} not there"
+    counted += f" ({len(look.sample)} rows looked at)" * (len(look.sample) < look.filled)
     why = f"paths of {suffixes} files, {counted}"
     if kind == "array":
         found = headers(folder / there[0])

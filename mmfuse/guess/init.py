@@ -23,18 +23,24 @@ class Written(NamedTuple):
 
 
 def init(
-    place: Path, target: str | None, name: str | None, output: Path | None, force: bool, packaged: Collection[str]
+    place: Path,
+    target: str | None,
+    name: str | None,
+    output: Path | None,
+    force: bool,
+    packaged: Collection[str],
+    encoding: str = "utf-8",
 ) -> Written:
     """`packaged` are the names of data sets that come with mmfuse: of two of one name, neither can be meant."""
     table = find(place.expanduser())
     name, output = where(table, name, output, packaged)
     if output.exists() and not force:
         raise ConfigError(f"{output} is there already\n  to go on: --force to write over it, or --name NAME")
-    rows = read(table)
+    rows = read(table, encoding)
     guesses = guess(rows, beside(table), target)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(as_yaml(guesses, table, len(rows)), encoding="utf-8")
+        output.write_text(as_yaml(guesses, table, len(rows), encoding), encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{output}: cannot be written: {error.strerror}\n  to go on: -o FILE") from error
     return Written(output, as_lines(guesses, table, len(rows)), command(output, name))

@@ -7,9 +7,10 @@ from datetime import date
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 DATE = re.compile(r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|\d{4}年\d{1,2}月\d{1,2}日)([T ].*)?")
-SAMPLE = 200  # lists that are looked into
+SAMPLE = 2000  # cells that are looked into, where they are text or lists
 FEW = 50  # values that a class may have at the most, where its name doesn't tell
 WORDS = 3  # a cell on average, from which on they are text
 LETTERS = 25  # the same for letters, and
@@ -23,11 +24,17 @@ class Look(NamedTuple):
     n: int  # rows
     rows: np.ndarray  # those whose cells are not empty
     values: Sequence[Any]  # of these rows: floats, text, or lists
+    codes: np.ndarray  # of these rows: which of the distinct values each is
     distinct: int
 
     @property
     def filled(self) -> int:
         return len(self.rows)
+
+    @property
+    def sample(self) -> Sequence[Any]:
+        """Some of the values, evenly over all rows, where all would take long to look into."""
+        return self.values[:: max(1, self.filled // SAMPLE)]
 
     @property
     def unique(self) -> bool:
@@ -36,7 +43,7 @@ class Look(NamedTuple):
     @property
     def whole(self) -> bool:
         """Whether all are whole numbers."""
-        return self.form == "number" and all(value.is_integer() for value in self.values)
+        return self.form == "number" and bool((np.floor(self.values) == self.values).all())
 
     @property
     def few(self) -> bool:
@@ -48,9 +55,10 @@ class Look(NamedTuple):
         """Whether it is written language and not names or classes."""
         if self.form != "word" or not self.filled:
             return False
-        words = np.mean([len(value.split()) for value in self.values])
-        letters = np.mean([len(value) for value in self.values])
-        han = np.mean([any("\u3040" <= c <= "\u9fff" or "\uac00" <= c <= "\ud7a3" for c in v) for v in self.values])
+        sample = self.sample
+        words = np.mean([len(value.split()) for value in sample])
+        letters = np.mean([len(value) for value in sample])
+        han = np.mean([any("\u3040" <= c <= "\u9fff" or "\uac00" <= c <= "\ud7a3" for c in v) for v in sample])
         spaced = words >= WORDS or (words >= 1.5 and not self.few)
         return bool(spaced or (letters >= LETTERS and words > 1.2) or (han > 0.5 and letters >= HAN))
 
@@ -63,7 +71,8 @@ def look(cells: Sequence[Any]) -> Look:
     """
     rows = np.array([row for row, cell in enumerate(cells) if cell is not None], dtype=np.int64)
     filled = [cells[row] for row in rows]
-    form, values = "empty", filled
+    form: Form = "empty"
+    values: Any = filled
     if filled and all(is_list(cell) for cell in filled):
         form = "list"
     elif any(isinstance(cell, dict | bytes | list | tuple | np.ndarray) for cell in filled):
@@ -73,20 +82,21 @@ def look(cells: Sequence[Any]) -> Look:
     elif filled:
         numbers = as_numbers(filled)
         form, values = ("number", numbers) if numbers is not None else ("word", as_text(filled))
-    distinct = len(set(map(str, values)))
-    return Look(form, len(cells), rows, values, distinct)  # type: ignore[arg-type]
+    same = values if form == "number" else np.array([str(value) for value in values], dtype=object)
+    codes, kinds = pd.factorize(same)
+    return Look(form, len(cells), rows, values, codes, len(kinds))
 
 
 def is_list(cell: Any) -> bool:
     return isinstance(cell, list | tuple | np.ndarray) or (isinstance(cell, str) and cell.lstrip().startswith("["))
 
 
-def as_numbers(cells: Sequence[Any]) -> list[float] | None:
+def as_numbers(cells: Sequence[Any]) -> np.ndarray | None:
     """Finite numbers; None where one is no number. True and False are names."""
     if any(isinstance(cell, bool | np.bool_) for cell in cells):
         return None
     try:
-        numbers = [float(cell) for cell in cells]
+        numbers = np.array([float(cell) for cell in cells])
     except (TypeError, ValueError):
         return None
     return numbers if np.isfinite(numbers).all() else None
@@ -106,7 +116,7 @@ def dimensions(values: Sequence[Any]) -> int | None:
     (None, None)
     """
     shapes = set()
-    for value in values[:: max(1, len(values) // SAMPLE)]:
+    for value in values:
         try:
             read = json.loads(value) if isinstance(value, str) else value
             array = np.array([np.asarray(item, dtype=np.float64) for item in read], dtype=np.float64)

@@ -83,8 +83,9 @@ def one(name: str, look: Look, target: str, answer: Look) -> Guess:
     if look.distinct < 2:
         return Guess(name, "left out", "the same in every row")
     if look.text:
-        words = np.mean([len(value.split()) for value in look.values])
-        return Guess(name, "modality", f"written text, {words:.1f} words a row", "text", {"column": name})
+        words = np.mean([len(value.split()) for value in look.sample])
+        of = f" of {len(look.sample)} looked at" * (len(look.sample) < look.filled)
+        return Guess(name, "modality", f"written text, {words:.1f} words a row{of}", "text", {"column": name})
     if why := counted(name, look) or given_away(look, target, answer):
         return Guess(name, "left out", why)
     if groups(name, look) and (not look.few or name.lower().endswith("id")):
@@ -98,7 +99,7 @@ def one(name: str, look: Look, target: str, answer: Look) -> Guess:
 
 
 def of_lists(name: str, look: Look) -> Guess:
-    kind = {1: "vector", 2: "sequence"}.get(dimensions(look.values) or 0)
+    kind = {1: "vector", 2: "sequence"}.get(dimensions(look.sample) or 0)
     if kind is None:
         return Guess(name, "left out", "lists, but not of numbers, or not all of one width")
     return Guess(name, "modality", "lists of numbers", kind, {"column": name})

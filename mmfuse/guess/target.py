@@ -1,7 +1,8 @@
 """What is to be told: the target that is asked for, or the likeliest one."""
 
-from collections import Counter
 from collections.abc import Mapping
+
+import numpy as np
 
 from mmfuse.errors import ConfigError, DataError, offer
 from mmfuse.guess.guesses import Guess
@@ -81,10 +82,9 @@ def same(a: Look, b: Look) -> bool:
 
 def rare(look: Look, split: Look | None, needed: int) -> int:
     """How many classes have fewer training rows than that."""
-    train = set(look.rows.tolist())
+    train = np.ones(look.n, bool)
     if split is not None:
-        train &= {
-            r for r, v in zip(split.rows.tolist(), split.values, strict=True) if v.lower() in ("train", "training")
-        }
-    counts = Counter(str(v) for r, v in zip(look.rows.tolist(), look.values, strict=True) if r in train)
-    return sum(n < needed for n in counts.values())
+        train[:] = False
+        train[split.rows] = [value.lower() in ("train", "training") for value in split.values]
+    counts = np.bincount(look.codes[train[look.rows]])
+    return int(((counts > 0) & (counts < needed)).sum())

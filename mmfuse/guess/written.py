@@ -9,16 +9,20 @@ import yaml
 from mmfuse.guess.guess import Guesses
 
 
-def as_yaml(guesses: Guesses, table: Path, rows: int) -> str:
+def as_yaml(guesses: Guesses, table: Path, rows: int, encoding: str = "utf-8") -> str:
     """What stands in configs/dataset/NAME.yaml."""
     why = {g.source: g.why for g in guesses.each}
     lines = [
-        f"# Guessed by mmfuse init from {table.name}: {rows} rows. Every line may be changed; mmfuse show dataset/table"
-        " says how.",
+        f"# {comment(table.name)}, {rows} rows: what mmfuse init took its columns for, and why.",
+        "# Every line may be changed. Kinds of modality: text, image, audio, video, vector, sequence, tabular.",
+        "# Kinds of task: multiclass, multilabel, regression, tokens, pairs. More: mmfuse show dataset/table.",
+        "# What is missing is masked; dataset.missing.policy=drop leaves such rows out, and =fill fills it in.",
         "defaults: [table]",
         f"file: {flow(table.name)}",
         f"root: {flow(str(table.parent.resolve()))}",
     ]
+    if encoding != "utf-8":
+        lines.append(f"encoding: {flow(encoding)}")
     if (name := guesses.first("id")) is not None:
         lines.append(f"id: {flow(name)}  # {comment(why[name])}")
     lines.append("modalities:")
