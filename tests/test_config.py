@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from mmfuse.config import schema, target
 from mmfuse.config.catalog import Catalog, packaged
 from mmfuse.config.compose import compose
+from mmfuse.config.describe import card
 from mmfuse.config.fields import GIVEN_IN_CODE
 from mmfuse.errors import ConfigError
 
@@ -133,6 +134,25 @@ def test_table_entries_are_checked():
     )
     modalities = composed(*table, "dataset.modalities={a: {kind: text, column: b}, c: {kind: vector}}")["modalities"]
     assert modalities == ["a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        (
+            "dataset.modalities={review: {knd: text}}",
+            "unknown key 'dataset.modalities.review.knd'\n  did you mean 'kind'?",
+        ),
+        ("dataset.modalities={评论: {kind: text}}", "{review: {kind: text, column: 评论}}"),
+    ],
+)
+def test_entries_that_cannot_be_read_say_how_to_write_them(typed, says):
+    assert says in refusal("dataset=table", "dataset.file=a.csv", "dataset.tasks={y: {kind: multiclass}}", typed)
+
+
+def test_a_data_sets_card_has_what_is_said_of_every_data_set():
+    assert "dataset.missing.policy='mask'" in card(Catalog(), "dataset/table")
+    assert "dataset.split.column='split'" in card(Catalog(), "dataset/av_digits")
 
 
 def test_modalities_keep_the_order_of_the_data_set():

@@ -104,6 +104,11 @@ class TestTable:
         with pytest.raises(DataError, match="column 'label': its values are dates, such as '2024-01-02'"):
             table()
 
+    def test_nor_numbers(self):
+        written("text,label\nx,2024-01-02\ny,2024-01-03\n")
+        with pytest.raises(DataError, match="row 0: '2024-01-02' is a date, and not a number"):
+            table(tasks={"label": {"kind": "regression"}})
+
     def test_several_labels(self):
         written('text,label\nx,"b, a"\ny,\nz,a\nw,"[""c""]"\n')
         found = table(tasks={"label": {"kind": "multilabel"}})

@@ -95,10 +95,10 @@ def hydras(error: Exception, arguments: Sequence[Argument]) -> ConfigError:
     about = next((a for a in arguments if not readable(a)), None)
     if about is None:
         return ConfigError("\n  ".join(lines[:5]))
-    return ConfigError(
-        f"'{about.key}={about.value}' cannot be read{about.place}\n  do its brackets and quotes match? such as"
-        f" '{about.key}=[a,b]'\n  {lines[0]}"
-    )
+    advice = f"do its brackets and quotes match? such as '{about.key}=[a,b]'"
+    if not about.value.isascii():
+        advice = "names typed here are of letters a to z, columns of any: {review: {kind: text, column: 评论}}"
+    return ConfigError(f"'{about.key}={about.value}' cannot be read{about.place}\n  {advice}\n  {lines[0]}")
 
 
 def readable(argument: Argument) -> bool:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from mmfuse.config import target as targets
 from mmfuse.config.catalog import KINDS, Catalog
-from mmfuse.config.fields import Field, of_encoder, of_file, of_part, parsed
-from mmfuse.config.schema import shown
+from mmfuse.config.fields import Field, of_encoder, of_file, of_part, parsed, within
+from mmfuse.config.schema import merged, shown
 from mmfuse.config.types import ANYTHING
 from mmfuse.errors import ConfigError, closest, offer
 
@@ -59,8 +59,11 @@ def card(catalog: Catalog, name: str) -> str:
     group, prefix = option.partition("/")[0], option.partition("/")[0]
     if group == "encoder":
         prefix = f"encoder.{option.split('/')[1]}"
-    fields = of_file(file, "" if group == "strategy" else prefix, option.rpartition("/")[0], catalog)
-    fields = of_encoder(fields, prefix) if group == "encoder" else of_part(fields, prefix, group)
+    own = of_file(file, "" if group == "strategy" else prefix, option.rpartition("/")[0], catalog)
+    fields = of_encoder(own, prefix) if group == "encoder" else of_part(own, prefix, group)
+    if group == "dataset":  # what an experiment says of every data set
+        every = of_file(catalog.files["train"][0])
+        fields |= {key: merged(own.get(key, field), field) for key, field in every.items() if within(key, group)}
     target = fields.get(f"{prefix}._target_")
     ours = target is not None and targets.read(str(target.default)) is not None
     source = targets.source(str(target.default).rpartition(".")[0]) if target and ours else None

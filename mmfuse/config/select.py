@@ -65,6 +65,8 @@ def encoders(config: Config, typed: Mapping[str, Argument], catalog: Catalog) ->
     for modality, about in config["dataset"]["modalities"].items():
         kind = about.get("kind") if isinstance(about, dict) else None
         if kind is None:
+            for key in about if isinstance(about, dict) else ():
+                schema.check(schema.Schema({}, (), {}), f"dataset.modalities.{modality}.{key}", None, known_value=False)
             raise ConfigError(f"dataset.modalities.{modality}: kind is missing, such as {{kind: text}}")
         own = given.get(modality) or {}
         own = {"name": own} if isinstance(own, str) else dict(own)

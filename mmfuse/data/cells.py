@@ -1,11 +1,14 @@
 """The cells of a table's columns."""
 
+import re
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mmfuse.errors import DataError, offer
+
+DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([ T]\d{1,2}:\d{2}.*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}")
 
 
 def cells(rows: pd.DataFrame, name: str) -> list[Any]:
@@ -32,7 +35,12 @@ def numbers(rows: pd.DataFrame, name: str) -> np.ndarray:
         found = pd.to_numeric(pd.Series(column, dtype=object), errors="coerce").to_numpy(np.float32)
     for row in np.flatnonzero(np.isnan(found)):
         if column[row] is not None and str(column[row]).strip().lower() != "nan":
-            raise DataError(f"column '{name}', row {row}: '{column[row]}' is not a number\n  to go on: empty the cell")
+            date = DATE.fullmatch(str(column[row]).strip())
+            advice = "a column with, say, the days since the first of them" if date else "empty the cell"
+            raise DataError(
+                f"column '{name}', row {row}: '{column[row]}' is {'a date, and ' * bool(date)}not a number"
+                f"\n  to go on: {advice}"
+            )
     return found
 
 

@@ -1,13 +1,12 @@
 """What a table's columns say is to be learned: a task, and its target for each row."""
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mmfuse.data.cells import cells, is_list, numbers
+from mmfuse.data.cells import DATE, cells, is_list, numbers
 from mmfuse.data.modality_columns import as_words
 from mmfuse.errors import ConfigError, DataError
 from mmfuse.tasks.multiclass import Multiclass
@@ -16,8 +15,6 @@ from mmfuse.tasks.pairs import Pairs
 from mmfuse.tasks.regression import Regression
 from mmfuse.tasks.tokens import Tokens
 from mmfuse.types import Task
-
-DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([ T]\d{1,2}:\d{2}.*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}")
 
 
 def target(rows: pd.DataFrame, name: str, about: Mapping[str, Any]) -> tuple[Task, np.ndarray]:

@@ -58,7 +58,7 @@ def pixels(picture: Picture, height: int, width: int, channels: int, fit: str = 
             image = image.convert(mode)
         if image.size != size:
             image = FITS[fit](image, size)
-        return np.asarray(image).reshape(height, width, channels).transpose(2, 0, 1).copy()
+        return np.asarray(image).reshape(height, width, channels).transpose(2, 0, 1)
 
 
 def on_its_side(image: Image.Image) -> bool:

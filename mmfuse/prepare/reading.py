@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from zipfile import BadZipFile
 
 from PIL import Image
+from torch.utils.data import get_worker_info
 
 from mmfuse.types import Unreadable, UnreadableError
 
@@ -50,6 +51,8 @@ def try_each(
         except (*BROKEN, Image.DecompressionBombError) as error:
             return Unreadable(row, shown(value), reason(error, value))
 
+    if get_worker_info() is not None:  # one of several processes: more threads would wait for each other
+        threads = 1
     tried: list[T | Unreadable | None] = []
     # Pillow, soundfile and PyAV let go of the interpreter's lock while they decode.
     with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
