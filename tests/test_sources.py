@@ -242,6 +242,15 @@ class TestHub:
         assert main(["train", *about, *typed, *SHORT]) == 0
         assert len(metrics()["label"]["accuracy"]["values"]) == 3
 
+    def test_files_that_are_mapped_anew_hold_the_same(self, saved, monkeypatch):
+        monkeypatch.setattr("mmfuse.data.mapped.READ", 1 << 17)  # two rows, as the kernel maps them
+        found = Hub("saved", {"pose": {"kind": "vector"}}, LABEL).load().raw["pose"]
+        first = found.read.args[0].rows
+        for row in [0, 29, 7, 21, 3]:
+            part, place = ("train", row) if row < 20 else ("validation", row - 20)
+            np.testing.assert_allclose(found[row], saved[part][place]["pose"])
+        assert found.read.args[0].rows is not first
+
     def test_a_name_that_is_not_there(self, monkeypatch):
         monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
         with pytest.raises(DataError, match="save_to_disk"):

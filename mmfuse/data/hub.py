@@ -14,6 +14,7 @@ import pandas as pd
 
 from mmfuse.data.cells import cells, empty
 from mmfuse.data.lazy import Lazy
+from mmfuse.data.mapped import Mapped
 from mmfuse.data.modality_columns import MEDIA, ModalityColumns
 from mmfuse.data.splits import named
 from mmfuse.data.table import SPLITS, source
@@ -71,9 +72,9 @@ class Hub(Dataset):
 
             if isinstance(rows.features[columns[0]], datasets.Image | datasets.Audio | datasets.Video):
                 rows = rows.cast_column(columns[0], type(rows.features[columns[0]])(decode=False))
-            read = partial(media, rows.select_columns(columns), columns[0])
+            read = partial(media, Mapped(rows, columns[0]))
         else:
-            read = partial(arrays, rows.select_columns(columns).with_format("numpy"), columns[0])
+            read = partial(arrays, Mapped(rows.with_format("numpy"), columns[0]))
         return Lazy(read, range(len(rows)), f"{rows._fingerprint} {columns[0]}", nulls(rows, columns[0]))
 
 
@@ -146,15 +147,15 @@ def renamed(cell: Any, names: Sequence[str]) -> Any:
     return None if cell is None or cell < 0 else names[cell]
 
 
-def media(rows: "datasets.Dataset", column: str, wanted: Sequence[int]) -> list[Any]:
+def media(rows: Mapped, wanted: Sequence[int]) -> list[Any]:
     """Encoded bytes, or the path of the file."""
     found = []
-    for value in rows[list(wanted)][column]:
+    for value in rows.take(wanted):
         if isinstance(value, dict):
             value = value.get("bytes") or (Path(value["path"]) if value.get("path") else None)
         found.append(None if empty(value) else Path(value) if isinstance(value, str) else value)
     return found
 
 
-def arrays(rows: "datasets.Dataset", column: str, wanted: Sequence[int]) -> list[Any]:
-    return [None if value is None else value for value in rows[list(wanted)][column]]
+def arrays(rows: Mapped, wanted: Sequence[int]) -> list[Any]:
+    return [None if value is None else value for value in rows.take(wanted)]
