@@ -374,6 +374,18 @@ def test_check_trains_nothing_and_leaves_nothing(capsys):
     assert nothing_left()
 
 
+def test_check_counts_every_broken_file_and_fails(rows, capsys):
+    cut_picture(rows)
+    Path("5.wav").write_text("no sound")
+    Path("9.png").unlink()
+    assert main(["check", *TABLE, EVERY_KIND, TASKS, "--json"]) == 3
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    found = {(e["check"], e["where"]): (e["grade"], e["rows"]) for e in events if e["event"] == "finding"}
+    assert found["unreadable", "photo"] == ("error", [7])
+    assert found["unreadable", "sound"] == ("error", [5])
+    assert found["not found", "photo"] == ("warning", [9])
+
+
 def test_json_lines_are_all_that_is_on_stdout(capsys):
     assert main(["train", "modalities=[text]", *SHORT[:-1], "--json"]) == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
