@@ -226,6 +226,10 @@ class Preparation(ABC):
     def __call__(self, raw: Sequence[Any]) -> Ragged:
         """Many rows at once. Raises `UnreadableError` where some cannot be read."""
 
+    def parts(self) -> dict[str, Any]:
+        """What else its encoder is built with, by the names of its arguments: word vectors, what columns there are."""
+        return {}
+
     def zero(self) -> Tensor:
         """What a step of nothing but zeros is prepared to, for those who fill what is missing with zeros."""
         return torch.zeros(())

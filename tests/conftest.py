@@ -30,7 +30,7 @@ def build() -> Callable[..., Any]:
 
     def from_yaml(path: Path, **parts: Any) -> Any:
         arguments = {key: value for key, value in OmegaConf.load(path).items() if key not in ("prepare", "augment")}
-        return instantiate(arguments, _partial_=True, _convert_="object")(**parts)
+        return instantiate(arguments | parts.pop("keys", {}), _partial_=True, _convert_="object")(**parts)
 
     return from_yaml
 

@@ -32,11 +32,10 @@ def refusal(*typed, **more):
 @pytest.mark.parametrize("file", PARTS, ids=lambda file: str(file.relative_to(packaged())))
 def test_a_yaml_names_every_argument_of_its_target_with_its_default(file):
     config, group = OmegaConf.load(file), file.relative_to(packaged()).parts[0]
-    for name, part in ((group, config), ("prepare", config.get("prepare")), ("augment", config.get("augment"))):
-        if part is None:
-            continue
+    inside = {name: config[name] for name in ("prepare", "augment", "front", "frame") if config.get(name)}
+    for name, part in ({group: config} | inside).items():
         parameters = inspect.signature(get_object(part._target_)).parameters
-        says = {k for k in part if k not in ("_target_", "prepare", "augment", "split")}
+        says = {k for k in part if k not in ("_target_", "_partial_", "prepare", "augment", "split")}
         assert says == set(parameters) - GIVEN_IN_CODE.get(name, set())
         for key in says:
             default = parameters[key].default

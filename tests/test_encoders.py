@@ -1,15 +1,13 @@
 """What every encoder owes the rest of the code, and what each is held to by another library.
 
-An encoder is under test as soon as it has a config. What it reads goes by the folder it is in: READS.
+An encoder is under test as soon as it has a config. What it reads goes by the folder it is in: encoder_inputs.py.
 """
-
-from pathlib import Path
-from typing import NamedTuple
 
 import librosa
 import numpy as np
 import pytest
 import torch
+from encoder_inputs import CONFIGS, encoder_id, reads
 
 from mmfuse.encoders.cnn import CNN
 from mmfuse.encoders.embedding_lstm import EmbeddingLSTM
@@ -21,69 +19,38 @@ from mmfuse.encoders.mlp import MLP
 from mmfuse.encoders.spec_augment import SpecAugment
 from mmfuse.types import Signal
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs/encoder").glob("*/*.yaml"))
 
-
-class Reads(NamedTuple):
-    size: int  # what the encoder is made with
-    lengths: tuple[int, ...]  # steps of each row; one row lacks the modality
-    garbage: float  # what its data cannot be
-
-
-READS = {
-    "text": Reads(30, (6, 1, 0, 3), 10**6),
-    "audio": Reads(8000, (2000, 700, 0, 1), float("nan")),
-    "image": Reads(3, (1, 1, 0, 1), 255),
-    "sequence": Reads(5, (6, 1, 0, 3), float("nan")),
-    "vector": Reads(5, (1, 1, 0, 1), float("inf")),
-    "video": Reads(3, (4, 1, 0, 2), 255),
-    "tabular": Reads(5, (1, 1, 0, 1), float("inf")),
-}
-
-
-def random_data(kind, steps):
-    """(B, T, ...) of what an encoder of this kind reads."""
-    rows, size = len(READS[kind].lengths), READS[kind].size
-    return {
-        "text": lambda: torch.randint(1, size, (rows, steps)),
-        "audio": lambda: 0.1 * torch.randn(rows, steps),
-        "image": lambda: torch.randint(256, (rows, steps, size, 9, 12), dtype=torch.uint8),
-        "sequence": lambda: torch.randn(rows, steps, size),
-        "vector": lambda: torch.randn(rows, steps, size),
-        "video": lambda: torch.randint(256, (rows, steps, size, 9, 12), dtype=torch.uint8),
-        "tabular": lambda: torch.randn(rows, steps, size),
-    }[kind]()
-
-
-@pytest.fixture(params=CONFIGS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+@pytest.fixture(params=CONFIGS, ids=encoder_id)
 def config(request):
     return request.param
 
 
 @pytest.fixture
-def kind(config):
-    return config.parent.name
+def made(config, build):
+    """The encoder of the config, made once more with each call."""
+    about = reads(config)
+    return lambda: build(config, size=about.size, keys=about.keys(), **about.parts()).eval()
 
 
 @pytest.fixture
-def encoder(config, kind, build):
-    return build(config, size=READS[kind].size).eval()
+def encoder(made):
+    return made()
 
 
 @pytest.fixture
-def signal(kind):
-    lengths = torch.tensor(READS[kind].lengths)
+def signal(config):
+    lengths = torch.tensor(reads(config).lengths)
     steps = int(lengths.max())
-    return Signal(random_data(kind, steps), torch.arange(steps) < lengths[:, None])
+    return Signal(reads(config).data(len(lengths), steps), torch.arange(steps) < lengths[:, None])
 
 
 @pytest.fixture
-def spoiled(kind):
+def spoiled(config):
     """A signal with garbage wherever its mask is False."""
 
     def fill(signal):
         data = signal.data.clone()
-        data[~signal.mask] = READS[kind].garbage
+        data[~signal.mask] = reads(config).garbage
         return Signal(data, signal.mask)
 
     return fill
@@ -108,8 +75,8 @@ def test_does_not_look_at_what_is_masked(encoder, signal, spoiled, unpadded):
     torch.testing.assert_close(unpadded(filled), unpadded(plain), atol=0, rtol=0)
 
 
-def test_padding_changes_nothing(encoder, signal, kind, spoiled, unpadded):
-    padding = random_data(kind, 7)
+def test_padding_changes_nothing(encoder, signal, config, spoiled, unpadded):
+    padding = reads(config).data(len(signal.mask), 7)
     padded = Signal(
         torch.cat([signal.data, padding], dim=1),
         torch.cat([signal.mask, torch.zeros(padding.shape[:2], dtype=torch.bool)], dim=1),
@@ -142,9 +109,9 @@ def test_a_batch_without_the_modality_is_finite(encoder, signal):
     assert not encoded.pooled().any()
 
 
-def test_is_the_same_once_saved_and_loaded(config, kind, build, encoder, signal, unpadded, tmp_path):
+def test_is_the_same_once_saved_and_loaded(made, encoder, signal, unpadded, tmp_path):
     torch.save(encoder.state_dict(), tmp_path / "encoder.pt")
-    other = build(config, size=READS[kind].size).eval()
+    other = made()
     other.load_state_dict(torch.load(tmp_path / "encoder.pt", weights_only=True))
     torch.testing.assert_close(unpadded(other(signal)), unpadded(encoder(signal)), atol=0, rtol=0)
 

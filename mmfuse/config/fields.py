@@ -13,8 +13,10 @@ from mmfuse.errors import ConfigError
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's where it was built in: the other is 10 times slower
 
 GIVEN_IN_CODE = {  # what mmfuse/run passes besides the config
-    "encoder": {"size"},
+    "encoder": {"size", "vectors", "columns"},
     "augment": {"size"},
+    "front": {"rate"},
+    "frame": {"size"},
     "fusion": {"dims"},
     "model": {"encoders", "tasks", "fusion"},
 }
@@ -42,6 +44,7 @@ ENTRIES = {
 
 
 BESIDES = ("prepare", "augment")  # what an encoder's file names besides the encoder
+INSIDE = ("front", "frame")  # what an encoder is made of and its file names, to be built by it
 
 
 class Field(NamedTuple):
@@ -104,7 +107,7 @@ def of_part(fields: Fields, prefix: str, group: str, own_target: str | None = No
     if target is None:
         return fields
     given = GIVEN_IN_CODE.get(group, set())
-    typed = {key: f for key, f in fields.items() if key == f"{prefix}._target_"} | {
+    typed = {key: f for key, f in fields.items() if key in (f"{prefix}._target_", f"{prefix}._partial_")} | {
         key: f
         for key, f in fields.items()
         if not within(key, prefix) or any(within(key, f"{prefix}.{besides}") for besides in BESIDES)
@@ -126,8 +129,8 @@ def of_part(fields: Fields, prefix: str, group: str, own_target: str | None = No
 def of_encoder(fields: Fields, prefix: str, own_target: str | None = None) -> Fields:
     """An encoder's keys and those of what its file names besides."""
     fields = of_part(fields, prefix, "encoder", own_target)
-    for besides in BESIDES:
-        fields = of_part(fields, f"{prefix}.{besides}", besides)
+    for part in (*BESIDES, *INSIDE):
+        fields = of_part(fields, f"{prefix}.{part}", part)
     return fields
 
 

@@ -78,7 +78,7 @@ def encoders(config: Config, typed: Mapping[str, Argument], catalog: Catalog) ->
             nothing = schema.Schema({}, (), {})
             keys = schema.with_encoder(nothing, catalog, modality, kind, name, own["_target_"]).fields
             base = {k: v for k, v in base.items() if f"encoder.{modality}.{k}" in keys or k in BESIDES}
-        chosen[modality] = OmegaConf.to_container(OmegaConf.merge(base, own))
+        chosen[modality] = OmegaConf.to_container(OmegaConf.merge(base, own), resolve=True)
         found[modality] = file.stem
     config["encoder"] = chosen
     return found

@@ -23,7 +23,7 @@ def build(cfg: Config, prepared: Prepared, seed: int) -> Model:
     token = missing["policy"] == "fill" and missing["fill"] == "token"
     for modality, preparation in prepared.preparations.items():
         about = {k: v for k, v in cfg["encoder"][modality].items() if k not in ("name", "prepare", "augment")}
-        encoder: Encoder = make(about, f"encoder.{modality}", size=preparation.size)
+        encoder: Encoder = make(about, f"encoder.{modality}", size=preparation.size, **preparation.parts())
         encoders[modality] = LearnedToken(encoder) if token else encoder
     fusion = partial(make, cfg["fusion"], "fusion")
     return make(cfg["model"], "model", encoders=encoders, tasks=prepared.tasks, fusion=fusion)
