@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mmfuse import masks
+from mmfuse.encoders.pretrained import Pretrained
 from mmfuse.errors import TrainingError
 from mmfuse.tasks.figures import scores
 from mmfuse.types import (
@@ -57,6 +58,8 @@ class Learner(L.LightningModule):
             "objectives": trainable(self.objectives),
             "balance": trainable(balancer),
         }
+        self.pretrained = {m: part for m, e in model.encoders.items() if (part := pretrained(e)) is not None}
+        self.asleep: set[nn.Parameter] = set()  # what is held until a later epoch
         self.sums: dict[str, Tensor] = {}  # of each training loss over the epoch's rows
         self.rows = 0
         self.heard: list[tuple[dict[str, Units], Losses, int]] = []  # of the validation rows
@@ -64,6 +67,9 @@ class Learner(L.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         self.sums, self.rows = {}, 0
+        for encoder in self.pretrained.values():
+            encoder.at_epoch(self.current_epoch)
+        self.asleep = {p for e in self.pretrained.values() if e.asleep for p in e.waiting()}
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # Chance is a function of seed, epoch and batch, and keeps no state: a resumed run throws the same dice.
@@ -98,7 +104,7 @@ class Learner(L.LightningModule):
             raise ValueError(f"the schedule freezes {sorted(unknown)}, but the parts are {list(self.groups)}")
         for group, parameters in self.groups.items():
             for p in parameters:
-                p.requires_grad_(group not in phase.frozen)
+                p.requires_grad_(group not in phase.frozen and p not in self.asleep)
 
     def diverged(self, losses: Losses, batch: Batch, encoded: Mapping[str, Any], batch_idx: int) -> TrainingError:
         names = [name for name, loss in losses.items() if not loss.isfinite()]
@@ -151,16 +157,28 @@ class Learner(L.LightningModule):
         return {task: units._replace(place=batch.rows.cpu()[units.place]) for task, units in found.items()}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        groups = [{"params": ps, "name": name} for name, ps in self.groups.items() if ps]
+        groups: list[dict[str, Any]] = [{"params": ps, "name": name} for name, ps in self.groups.items() if ps]
         if not groups:
             raise ValueError("no part of the model has anything to learn")
+        for group in groups:
+            encoder = self.pretrained.get(group["name"])
+            if encoder is not None and encoder.lr is not None:
+                group["lr"] = encoder.lr
         return self.optimizer(params=groups)
 
 
 def parameter_groups(model: Model) -> dict[str, list[nn.Parameter]]:
     """What a model has to learn, by modality for its encoders and by name for its other parts."""
     encoders = {m: trainable(encoder) for m, encoder in model.encoders.items()}
+    for modality, encoder in model.encoders.items():
+        part = pretrained(encoder)
+        encoders[modality] += part.waiting() if part is not None else []
     return encoders | {part: trainable(module) for part, module in model.named_children() if part != "encoders"}
+
+
+def pretrained(encoder: nn.Module) -> Pretrained | None:
+    """The encoder itself, or the one that it wraps."""
+    return next((part for part in encoder.modules() if isinstance(part, Pretrained)), None)
 
 
 def trainable(module: nn.Module) -> list[nn.Parameter]:

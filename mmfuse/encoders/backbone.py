@@ -1,0 +1,73 @@
+"""A pretrained network of Hugging Face transformers, and which of its parts compute one after another."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from mmfuse import hub
+
+Kind = Literal["text", "image", "audio"]
+TOWER = {"text": "text_model", "image": "vision_model", "audio": "audio_model"}  # of models of several modalities
+
+
+def backbone(model: str, kind: Kind, checkpointing: bool = False) -> Any:
+    """Of CLIP and its like the tower of this kind, of a model that writes the part that reads."""
+    from transformers import AutoModel  # seconds, for those who use it
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        whole: Any = hub.load(AutoModel, model, "model", dtype=torch.float32)
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+    found = getattr(whole, TOWER[kind], None)
+    if found is None and getattr(whole.config, "is_encoder_decoder", False):
+        found = whole.get_encoder()
+    found = whole if found is None else found
+    summary = getattr(found, "pooler", None)
+    if isinstance(summary, nn.Module) and list(summary.parameters()):
+        found.pooler = None  # a layer of its own that was trained for another task, if at all
+    if checkpointing:
+        if not getattr(found, "supports_gradient_checkpointing", False):
+            raise ValueError(f"checkpointing=true: {type(found).__name__} has none")
+        found.gradient_checkpointing_enable({"use_reentrant": False})
+    return found
+
+
+def stages(network: nn.Module) -> list[nn.Module]:
+    """What comes before its layers, as one module, and then its layers."""
+    path, layers = layers_of(network)
+    before, at = [], network
+    for name in path.split("."):
+        for child, module in at.named_children():
+            if child == name:
+                at = module
+                break
+            before.append(module)
+    return [nn.ModuleList(before), *layers]
+
+
+def layers_of(network: nn.Module) -> tuple[str, Sequence[nn.Module]]:
+    """The list of modules that holds most of its weights, and where it is."""
+    lists = {name: m for name, m in network.named_modules() if isinstance(m, nn.ModuleList) and len(m)}
+    if not lists:
+        raise ValueError(f"{type(network).__name__} is no stack of layers: freeze has to be true or false")
+    name = max(lists, key=lambda name: (sum(p.numel() for p in lists[name].parameters()), -name.count(".")))
+    return name, list(lists[name])
+
+
+def adapted(network: Any, rank: int) -> Any:
+    """The same network, held, with low-rank adapters that learn (Hu et al., 2021, https://arxiv.org/abs/2106.09685).
+
+    On all its linear layers, as Dettmers et al., 2023 (https://arxiv.org/abs/2305.14314) found best; alpha is twice
+    the rank, so that its updates count twofold.
+    """
+    try:
+        from peft import LoraConfig, get_peft_model
+    except ImportError as error:
+        raise ValueError("lora: it takes peft\n  to go on: pip install 'mmfuse[lora]', or lora=null") from error
+    return get_peft_model(network, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear"))

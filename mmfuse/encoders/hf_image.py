@@ -1,0 +1,71 @@
+"""Any picture model of Hugging Face transformers, by its hub name or from a folder: ViT, ResNet, ConvNeXt, DINOv2, and
+the towers of CLIP and SigLIP.
+
+Wolf et al., Transformers: State-of-the-Art Natural Language Processing, 2020, https://aclanthology.org/2020.emnlp-demos.6.
+"""
+
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mmfuse.encoders.backbone import adapted, backbone, stages
+from mmfuse.encoders.pretrained import Pretrained
+from mmfuse.types import Signal
+
+
+class HFImage(Pretrained):
+    def __init__(
+        self,
+        size: int,
+        model: str,
+        pool: Literal["own", "mean", "tokens"] = "own",
+        freeze: bool | int = True,
+        unfreeze_at: int | None = None,
+        lr: float | None = None,
+        lora: int | None = None,
+        checkpointing: bool = False,
+    ):
+        """Pictures of `size` channels, 3, as the model's own processor makes them.
+
+        What comes out of each is what the model itself sums it up by (its first token, its head of attention, or the
+        mean over places), the mean of all its tokens or places, or each of them. `freeze` holds all weights, those of
+        so many layers and the embeddings, or none; from epoch `unfreeze_at` on they learn. `lr` is their own learning
+        rate, `lora` the rank of adapters that learn in their place, and `checkpointing` computes activations twice to
+        keep fewer.
+        """
+        super().__init__()
+        network = backbone(model, "image", checkpointing)
+        config = network.config
+        self.dim, self.pool = getattr(config, "hidden_size", None) or config.hidden_sizes[-1], pool
+        if lora is not None:
+            self.check_adapted(freeze, unfreeze_at)
+            self.lr, self.network = lr, adapted(network, lora)
+        else:
+            self.network = network
+            self.hold([network] if isinstance(freeze, bool) else stages(network), freeze, unfreeze_at, lr)
+
+    def forward(self, signal: Signal) -> Signal:
+        rows, frames = signal.mask.shape
+        real = signal.mask.flatten()  # (B T)
+        if not real.any():
+            return Signal(signal.data.new_zeros(rows, frames, self.dim), signal.mask)
+        seen = self.summed_up(self.network(pixel_values=signal.data.flatten(0, 1)[real]))  # (S, places, dim)
+        places = seen.shape[1]
+        data = seen.new_zeros(rows * frames, places, self.dim)
+        data[real] = seen
+        return Signal(data.view(rows, frames * places, self.dim), signal.mask.repeat_interleave(places, dim=1))
+
+    def summed_up(self, outputs: Any) -> Float[Tensor, "S P D"]:
+        said: torch.Tensor = outputs.last_hidden_state
+        if said.ndim == 4:  # (S, D, H, W), of a convolutional network
+            said = said.flatten(2).transpose(1, 2)  # (S, H W, D)
+            if self.pool == "own":
+                return said.mean(dim=1, keepdim=True)
+        if self.pool == "tokens":
+            return said
+        if self.pool == "mean":
+            return said.mean(dim=1, keepdim=True)
+        own = getattr(outputs, "pooler_output", None)
+        return said[:, :1] if own is None else own.flatten(1).unsqueeze(1)

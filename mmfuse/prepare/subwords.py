@@ -1,0 +1,53 @@
+"""From text to the subwords of a pretrained model, by its own tokenizer (Hugging Face transformers)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from mmfuse import hub
+from mmfuse.prepare.reading import read_each
+from mmfuse.types import Preparation, Ragged
+
+
+class Subwords(Preparation):
+    def __init__(self, model: str = "", max_length: int = 128):
+        """`model` is a folder or a name on the hub; `max_length` subwords of each text, its special ones among them."""
+        self.model, self.max_length = model, max_length
+        self.size = 0
+        if model:
+            self.open()
+
+    def open(self) -> None:
+        from transformers import AutoTokenizer  # seconds, for those who use it
+
+        tokenizer: Any = hub.load(AutoTokenizer, self.model, "tokenizer")
+        if not tokenizer.get_vocab():
+            raise ValueError(f"model={self.model}: its tokenizer has no vocabulary; there has to be a tokenizer.json")
+        self.tokenizer, self.size = tokenizer, len(tokenizer)
+        self.longest = min(self.max_length, tokenizer.model_max_length)
+
+    def fit(self, raw: Sequence[Any]) -> None:
+        """Nothing is learned from the training rows."""
+
+    def __call__(self, raw: Sequence[Any]) -> Ragged:
+        texts = read_each(spelled, raw)
+        found = iter(self.tokenizer(texts, truncation=True, max_length=self.longest)["input_ids"] if texts else [])
+        each = [[] if text is None else next(found) or [self.tokenizer.unk_token_id or 0] for text in raw]
+        lengths = torch.tensor([len(numbers) for numbers in each], dtype=torch.long)
+        return Ragged(torch.tensor([n for numbers in each for n in numbers], dtype=torch.long), lengths)
+
+    def state(self) -> dict[str, Any]:
+        return {"model": self.model, "max_length": self.max_length}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.model, self.max_length = state["model"], state["max_length"]
+        self.open()
+
+
+def spelled(text: Any) -> str:
+    """The text, or a `ValueError` that says why it is none."""
+    if not isinstance(text, str):
+        raise ValueError(f"it is a {type(text).__name__}, where text is needed; words that come split are for other encoders")
+    text.encode()  # half a surrogate pair is no character
+    return text
