@@ -22,6 +22,7 @@ COMMANDS = {
     "list": "what there is to choose from: datasets, encoders, fusion, models, ...",
     "show": "what one of them is: its paper, its keys with types and defaults, its file",
     "init": "guess a data set's config from a table, write it, print the next command",
+    "cache": "list or clear what frozen encoders left on disk",
 }
 NOT_BUILT_YET = {
     "sweep": "many experiments: grid, random or Bayesian",
@@ -30,7 +31,6 @@ NOT_BUILT_YET = {
     "report": "one HTML file of a run or a sweep",
     "compare": "a table over runs, with paired tests",
     "reproduce": "a published table",
-    "cache": "what frozen encoders left on disk",
     "export": "a trained model for serving",
     "selftest": "the known-answer suite",
     "status": "what is running, waiting, done, failed",
@@ -101,7 +101,8 @@ def dispatch(typed: list[str]) -> int:
         raise ConfigError(f"mmfuse {command} is not built yet\n  there are: {', '.join(COMMANDS)}")
     if command not in COMMANDS:
         raise ConfigError(f"there is no command '{command}'\n  {offer(command, COMMANDS, 'there are')}")
-    return {"train": train, "check": check, "list": listing, "show": show, "init": init}[command](rest)
+    commands = {"train": train, "check": check, "list": listing, "show": show, "init": init, "cache": cache}
+    return commands[command](rest)
 
 
 def overview() -> str:
@@ -273,6 +274,25 @@ def init(typed: list[str]) -> int:
     asked = (options.place, options.target, options.name, options.output, options.force)
     written = guess(*asked, packaged, options.encoding)
     print(f"{written.said}\nwrote {written.file}\nnext: {written.command}")
+    return 0
+
+
+def cache(typed: list[str]) -> int:
+    parser = Parser(
+        prog="mmfuse cache", description=COMMANDS["cache"], epilog="it lies in $MMFUSE_CACHE or ~/.cache/mmfuse"
+    )
+    parser.add_argument("what", choices=("list", "clear"))
+    parser.add_argument("keys", nargs="*", metavar="KEY", help="of clear: as `list` prints them; none: all")
+    options = parser.parse_args(typed)
+    from mmfuse.cache import place
+
+    if options.what == "list":
+        if options.keys:
+            raise ConfigError("mmfuse cache list takes no keys\n  to remove some: mmfuse cache clear KEY ...")
+        print(place.table(place.kept()))
+        return 0
+    gone = place.clear(options.keys)
+    print(f"removed {len(gone)} of what frozen encoders said, {place.size(sum(entry.bytes for entry in gone))}")
     return 0
 
 

@@ -73,7 +73,9 @@ def load(factory: type, model: str, what: str, **options: object) -> object:
                 f"  there have to be {NEEDS[what]}, as the model's page on the hub has them"
             ) from error
         why = "is no folder here" + ("" if "/" in model and not model.startswith((".", "/")) else ", nor a hub's name")
-        why += f", not in {hub_cache()}, and the hub cannot be reached" if alone else f", and the hub: {first_line(error)}"
+        why += (
+            f", not in {hub_cache()}, and the hub cannot be reached" if alone else f", and the hub: {first_line(error)}"
+        )
         name = model.rstrip("/").rpartition("/")[2] or "model"
         raise ValueError(
             f"model={model}: it {why}\n"

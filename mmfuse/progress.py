@@ -11,8 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from mmfuse import __version__
+from mmfuse.atomic import finite
 from mmfuse.audit import shown
-from mmfuse.record.atomic import finite
 from mmfuse.types import Finding, Listener
 
 SHOWN = 4  # validation scores a line
@@ -50,6 +50,18 @@ class Lines(Listener):
             return
         self.write(f"audit    {shown.counts(findings)}")
         self.draw(shown.table(findings))
+
+    def encoded(self, modality: str, fresh: int, values: int, seconds: float, place: str | None, mended: bool) -> None:
+        """
+        >>> Lines().encoded("text", 0, 1654, 0.1, "~/.cache/mmfuse/3f2a", False)
+        encoded  text: 1654 distinct values, all kept from before in ~/.cache/mmfuse/3f2a
+        """
+        rate = f"{fresh} of {values}" if 0 < fresh < values else f"{values}"
+        how = f" in {seconds:.1f} s, {fresh / max(seconds, 1e-9):.0f} a second" if fresh else ""
+        where = f"kept in {place}" if place else "not kept (cache=false)"
+        before = f"all kept from before in {place}" if not fresh and place else where
+        again = "; what was kept had been damaged" if mended else ""
+        self.write(f"encoded  {modality}: {rate} distinct values{how}, {before}{again}")
 
     def draw(self, table: Table) -> None:
         console = Console(width=WIDTH, color_system=None, highlight=False)
@@ -113,6 +125,24 @@ class Terminal(Lines):
 
     def draw(self, table: Table) -> None:
         self.console.print(table)
+
+    def encoding(self, modality: str, done: int, values: int) -> None:
+        if self.bar is None:
+            self.bar = Progress(
+                TextColumn("encoding {task.fields[modality]}"),
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                console=self.console,
+                transient=True,
+            )
+            self.task = self.bar.add_task("", total=values, modality=modality)
+            self.bar.start()
+        self.bar.update(self.task, completed=done)
+
+    def encoded(self, modality: str, fresh: int, values: int, seconds: float, place: str | None, mended: bool) -> None:
+        self.close()
+        super().encoded(modality, fresh, values, seconds, place, mended)
 
     def replicate(self, name: str, epochs: int, steps: int | None) -> None:
         super().replicate(name, epochs, steps)
@@ -180,6 +210,13 @@ class JsonLines(Listener):
             return
         for finding in findings:
             self.say("finding", **finding._asdict())
+
+    def encoding(self, modality: str, done: int, values: int) -> None:
+        self.say("encoding", modality=modality, done=done, values=values)
+
+    def encoded(self, modality: str, fresh: int, values: int, seconds: float, place: str | None, mended: bool) -> None:
+        about = {"fresh": fresh, "values": values, "seconds": seconds, "place": place, "mended": mended}
+        self.say("encoded", modality=modality, **about)
 
     def replicate(self, name: str, epochs: int, steps: int | None) -> None:
         self.say("replicate", name=name, epochs=epochs, steps=steps)

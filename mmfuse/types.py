@@ -326,6 +326,12 @@ class Listener:
     def audited(self, findings: Sequence[Finding], whole: bool) -> None:
         """What was found in the data, the worst first; all of it is to be shown, or a paragraph."""
 
+    def encoding(self, modality: str, done: int, values: int) -> None:
+        """A frozen encoder has said what it has to of so many of a modality's distinct values."""
+
+    def encoded(self, modality: str, fresh: int, values: int, seconds: float, place: str | None, mended: bool) -> None:
+        """It has of all: `fresh` of them just now, the others before; `place` keeps it, and was damaged if `mended`."""
+
     def replicate(self, name: str, epochs: int, steps: int | None) -> None:
         """One seed of one fold begins; `steps` batches an epoch, None where only reading tells."""
 

@@ -18,8 +18,13 @@ class Features(nn.Module):
             raise ValueError(f"noise={noise}: a standard deviation, so 0 or more, is needed")
         self.noise = noise
 
+    @property
+    def idle(self) -> bool:
+        """Whether it leaves everything as it is."""
+        return not self.noise
+
     def forward(self, signal: Signal) -> Signal:
-        if not self.noise:
+        if self.idle:
             return signal
         noisy = signal.data + self.noise * torch.randn_like(signal.data)  # (B, T, D)
         return Signal(torch.where(signal.mask.unsqueeze(-1), noisy, signal.data), signal.mask)

@@ -34,8 +34,13 @@ class Picture(nn.Module):
             raise ValueError(f"crop={crop}: a share from 0 up to, but not, 1 is needed")
         self.flip, self.crop, self.rotate, self.color = flip, crop, rotate, color
 
+    @property
+    def idle(self) -> bool:
+        """Whether it leaves everything as it is."""
+        return not (self.flip or self.crop or self.rotate or self.color)
+
     def forward(self, signal: Signal) -> Signal:
-        if not (self.flip or self.crop or self.rotate or self.color):
+        if self.idle:
             return signal
         pictures, mask = signal  # (B, T, C, H, W)
         rows = len(pictures)

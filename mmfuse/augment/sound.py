@@ -29,8 +29,13 @@ class Sound(nn.Module):
         self.gain_db, self.circular, self.snr_db = gain_db, circular, snr_db
         self.shift = round(size * shift_ms / 1000)  # samples
 
+    @property
+    def idle(self) -> bool:
+        """Whether it leaves everything as it is."""
+        return not (self.gain_db or self.shift) and self.snr_db is None
+
     def forward(self, signal: Signal) -> Signal:
-        if not (self.gain_db or self.shift) and self.snr_db is None:
+        if self.idle:
             return signal
         sound, mask = signal  # (B, T)
         if self.gain_db:

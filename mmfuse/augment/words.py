@@ -18,8 +18,13 @@ class Words(nn.Module):
             raise ValueError(f"drop={drop}: a share from 0 up to, but not, 1 is needed")
         self.drop = drop
 
+    @property
+    def idle(self) -> bool:
+        """Whether it leaves everything as it is."""
+        return not self.drop
+
     def forward(self, signal: Signal) -> Signal:
-        if not self.drop:
+        if self.idle:
             return signal
         dice = torch.rand(signal.mask.shape, device=signal.mask.device).masked_fill(~signal.mask, -1.0)  # (B, T)
         luckiest = dice == dice.amax(dim=1, keepdim=True)  # which stays, come what may

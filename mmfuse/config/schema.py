@@ -19,7 +19,7 @@ def defaults(catalog: Catalog) -> dict[str, str]:
     return {group: name for entry in listed if isinstance(entry, dict) for group, name in entry.items()}
 
 
-TO_COME = ("baselines", "objectives", "logger", "cache", "sweep", "launcher")
+TO_COME = ("baselines", "objectives", "logger", "sweep", "launcher")
 
 
 class Schema(NamedTuple):

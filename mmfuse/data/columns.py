@@ -1,7 +1,7 @@
 """One modality of a data set, ready to be fetched batch by batch."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -19,15 +19,32 @@ class Column(Protocol):
 class Stored:
     """Held in memory as tensors, end to end without padding. A batch is padded to the longest of its own rows."""
 
-    def __init__(self, ragged: Ragged):
-        self.ragged = ragged
+    def __init__(self, ragged: Ragged, which: Int[Tensor, " N"] | None = None):
+        """`which` tells of each row which of the values it has, where many rows share one; None: each has its own."""
+        self.values, self.which = ragged, which
+        self.aside: Any = None  # a folder that lasts as long as the column, whose files the values may be mapped from
         self.data, self.lengths, self.real = ragged
         self.starts = self.lengths.cumsum(0) - self.lengths  # (N,)
-        self.rows = alike(ragged)  # (N, T, ...), where there is nothing to pad
+        self.rows = alike(ragged)  # (U, T, ...), where there is nothing to pad
+        if which is not None:
+            self.lengths, self.starts = self.lengths[which], self.starts[which]
+
+    @property
+    def ragged(self) -> Ragged:
+        """Row after row, whoever shares a value with whom."""
+        if self.which is None:
+            return self.values
+        steps = torch.arange(int(self.lengths.sum())) - (self.lengths.cumsum(0) - self.lengths).repeat_interleave(
+            self.lengths
+        )  # (S,) of each step: its place in its row
+        where = self.starts.repeat_interleave(self.lengths) + steps  # (S,)
+        real = None if self.real is None else self.real[where]
+        return Ragged(self.data[where], self.lengths, real)
 
     def batch(self, rows: Int[Tensor, " B"]) -> Signal:
         if self.rows is not None:
-            data = self.rows.index_select(0, rows)  # (B, T, ...)
+            own = rows if self.which is None else self.which.index_select(0, rows)  # (B,)
+            data = self.rows.index_select(0, own)  # (B, T, ...)
             return Signal(data, torch.ones(data.shape[:2], dtype=torch.bool))
         lengths = self.lengths[rows]  # (B,)
         steps = torch.arange(max(1, int(lengths.max())))  # (T,)

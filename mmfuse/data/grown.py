@@ -66,9 +66,9 @@ def vectors(modality: str, column: Column, rows: np.ndarray) -> Stored:
 
 
 def extended(column: Stored, new: Tensor) -> Stored:
-    lengths = torch.ones(len(new), dtype=column.lengths.dtype)
-    real = None if column.real is None else torch.cat([column.real, torch.ones(len(new), dtype=torch.bool)])
-    return Stored(Ragged(torch.cat([column.data, new]), torch.cat([column.lengths, lengths]), real))
+    data, lengths, real = column.ragged
+    real = None if real is None else torch.cat([real, torch.ones(len(new), dtype=torch.bool)])
+    return Stored(Ragged(torch.cat([data, new]), torch.cat([lengths, torch.ones(len(new), dtype=lengths.dtype)]), real))
 
 
 def unknown(target: Tensor, n: int) -> Tensor:

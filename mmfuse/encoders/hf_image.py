@@ -39,6 +39,7 @@ class HFImage(Pretrained):
         network = backbone(model, "image", checkpointing)
         config = network.config
         self.dim, self.pool = getattr(config, "hidden_size", None) or config.hidden_sizes[-1], pool
+        self.cost = places(config)
         if lora is not None:
             self.check_adapted(freeze, unfreeze_at)
             self.lr, self.network = lr, adapted(network, lora)
@@ -69,3 +70,10 @@ class HFImage(Pretrained):
             return said.mean(dim=1, keepdim=True)
         own = getattr(outputs, "pooler_output", None)
         return said[:, :1] if own is None else own.flatten(1).unsqueeze(1)
+
+
+def places(config: Any) -> float:
+    """About how many tokens a picture becomes."""
+    side = getattr(config, "image_size", None) or 224
+    patch = getattr(config, "patch_size", None) or 16
+    return float(max(1, int(side) // int(patch)) ** 2) if isinstance(side, int) and isinstance(patch, int) else 196.0

@@ -5,8 +5,6 @@ Wolf et al., Transformers: State-of-the-Art Natural Language Processing, 2020, h
 
 from typing import Literal
 
-import torch
-
 from mmfuse.encoders.backbone import adapted, backbone, stages
 from mmfuse.encoders.pretrained import Pretrained
 from mmfuse.types import Signal

@@ -13,6 +13,7 @@ class Pretrained(Encoder):
     `unfreeze_at` counts epochs from 0: held parts learn from that one on. None: they never do.
     """
 
+    cost: float = 1.0  # steps that it computes for each step that it reads
     lr: float | None = None  # the learning rate of its weights; None: the optimizer's
     unfreeze_at: int | None = None
     held: Sequence[nn.Module] = ()

@@ -48,6 +48,8 @@ class Subwords(Preparation):
 def spelled(text: Any) -> str:
     """The text, or a `ValueError` that says why it is none."""
     if not isinstance(text, str):
-        raise ValueError(f"it is a {type(text).__name__}, where text is needed; words that come split are for other encoders")
+        raise ValueError(
+            f"it is a {type(text).__name__}, where text is needed; words that come split are for other encoders"
+        )
     text.encode()  # half a surrogate pair is no character
     return text

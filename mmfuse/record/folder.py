@@ -6,8 +6,8 @@ import shutil
 import time
 from pathlib import Path
 
+from mmfuse.atomic import write_text
 from mmfuse.errors import ConfigError
-from mmfuse.record.atomic import write_text
 
 
 def create(outputs: Path, name: str, config: str, overrides: str, command: str) -> Path:

@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from mmfuse.record.atomic import write
+from mmfuse.atomic import write
 
 
 class History:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mmfuse.record.atomic import write
+from mmfuse.atomic import write
 
 
 def save(

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Literal
 
-from mmfuse.record.atomic import write_json
+from mmfuse.atomic import write_json
 from mmfuse.record.manifest import now
 
 State = Literal["created", "running", "preempted", "done", "failed"]

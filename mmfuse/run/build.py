@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from mmfuse.encoders.identity import Identity
 from mmfuse.encoders.learned_token import LearnedToken
 from mmfuse.errors import ConfigError
+from mmfuse.run.encoded import encoder_of
 from mmfuse.run.make import Config, make
 from mmfuse.run.prepare import Prepared
 from mmfuse.types import Encoder, Model
@@ -18,12 +20,12 @@ if TYPE_CHECKING:
 
 def build(cfg: Config, prepared: Prepared, seed: int) -> Model:
     torch.manual_seed(seed)
-    encoders = {}
+    encoders: dict[str, Encoder] = {}
     missing = cfg["dataset"]["missing"]
     token = missing["policy"] == "fill" and missing["fill"] == "token"
     for modality, preparation in prepared.preparations.items():
-        about = {k: v for k, v in cfg["encoder"][modality].items() if k not in ("name", "prepare", "augment")}
-        encoder: Encoder = make(about, f"encoder.{modality}", size=preparation.size, **preparation.parts())
+        done = prepared.encoded.get(modality)
+        encoder = encoder_of(cfg, modality, preparation) if done is None else Identity(done.dim)
         encoders[modality] = LearnedToken(encoder) if token else encoder
     fusion = partial(make, cfg["fusion"], "fusion")
     return make(cfg["model"], "model", encoders=encoders, tasks=prepared.tasks, fusion=fusion)
@@ -34,7 +36,7 @@ def augment(cfg: Config, prepared: Prepared) -> dict[str, nn.Module]:
     return {
         modality: make(about, f"encoder.{modality}.augment", size=preparation.size)
         for modality, preparation in prepared.preparations.items()
-        if (about := cfg["encoder"][modality].get("augment"))
+        if (about := cfg["encoder"][modality].get("augment")) and modality not in prepared.encoded
     }
 
 

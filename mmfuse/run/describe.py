@@ -23,8 +23,18 @@ def describe(cfg: Config, divided: Divided, prepared: Prepared, rows: int, model
     if (imbalance := cfg["choices"]["imbalance"]) != "none":
         changed = f": {len(split.train)} -> {len(prepared.seen)} training rows an epoch"
         data += f"   {imbalance}{changed * (len(prepared.seen) != len(split.train))}"
-    encoders = " + ".join(f"{m}[{cfg['encoder'][m]['name']}]" for m in cfg["modalities"])
+    encoders = " + ".join(f"{m}[{cfg['encoder'][m]['name']}{held(prepared, m)}]" for m in cfg["modalities"])
     parameters = sum(p.numel() for p in model.parameters())
     level = "" if cfg["choices"]["model"] == "feature" else f" ({cfg['choices']['model']})"
-    size = f"{parameters / 1000:.0f} k" if parameters < 10_000_000 else f"{parameters / 1_000_000:.0f} M"
-    return data, f"{encoders} -> {cfg['choices']['fusion']}{level} -> {', '.join(cfg['tasks'])}   {size} parameters"
+    said = f"{encoders} -> {cfg['choices']['fusion']}{level} -> {', '.join(cfg['tasks'])}"
+    return data, f"{said}   {count(parameters)} parameters"
+
+
+def held(prepared: Prepared, modality: str) -> str:
+    """What is not trained, and not part of the model."""
+    done = prepared.encoded.get(modality)
+    return f", frozen, {count(done.parameters)}" if done else ""
+
+
+def count(parameters: int) -> str:
+    return f"{parameters / 1000:.0f} k" if parameters < 10_000_000 else f"{parameters / 1_000_000:.0f} M"

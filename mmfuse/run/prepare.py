@@ -1,7 +1,8 @@
 """From a resolved config to rows that are ready to be trained on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -9,18 +10,27 @@ import torch
 
 from mmfuse.data import splits
 from mmfuse.data.align import check_labels, require_aligned
-from mmfuse.data.columns import Column, Padded, Stored
+from mmfuse.data.columns import Column, Padded, Stored, Streamed
 from mmfuse.data.fill import fill, suits
 from mmfuse.data.grown import grow
 from mmfuse.data.reader import Reader, column
 from mmfuse.data.splits import Split
+from mmfuse.encoders.pretrained import Pretrained
 from mmfuse.errors import ConfigError
 from mmfuse.imbalance.none import Unchanged
+from mmfuse.run.encoded import encoded, frozen
 from mmfuse.run.make import Config, make
 from mmfuse.run.streaming import refuse_for_streams
-from mmfuse.types import Dataset, Examples, Preparation, Stream, Task, Unreadable
+from mmfuse.types import Dataset, Examples, Listener, Preparation, Stream, Task, Unreadable
 
 Divided = Sequence[tuple[int | None, Split]]
+
+
+class Frozen(NamedTuple):
+    """An encoder that has been run once and is not part of the model."""
+
+    dim: int
+    parameters: int
 
 
 class Prepared(NamedTuple):
@@ -35,6 +45,7 @@ class Prepared(NamedTuple):
     unreadable: dict[str, dict[int, Unreadable]]  # by modality and row: values that are named, and could not be read
     seen: np.ndarray  # the training rows as an epoch sees them: some twice, or not at all, or made for training
     stream: Stream | None = None  # what an epoch sees instead of those
+    encoded: Mapping[str, Frozen] = MappingProxyType({})  # by modality: columns that hold what an encoder said
 
     @property
     def whole(self) -> np.ndarray:
@@ -64,51 +75,107 @@ def divide(cfg: Config, examples: Examples) -> Divided:
     return list(enumerate(splits.folds(examples, task, cfg["folds"], about["seed"])))
 
 
-def prepare(cfg: Config, examples: Examples, split: Split, forgiving: bool = False) -> Prepared:
+def prepare(
+    cfg: Config,
+    examples: Examples,
+    split: Split,
+    forgiving: bool = False,
+    listener: Listener | None = None,
+    ready: Callable[[Prepared], None] | None = None,
+) -> Prepared:
     """Fits the preparations on the training rows, and turns all rows into tensors once.
 
-    To be `forgiving` is to take broken files for missing ones whatever the config says: an audit counts them.
+    Where there is a listener, frozen encoders are run as well, and it hears how that goes; `ready` is called before,
+    with what is there until then, to look at settings that would fail later. To be `forgiving` is to take broken files
+    for missing ones whatever the config says: an audit counts them.
     """
-    columns: dict[str, Column] = {}
     preparations: dict[str, Preparation] = {}
-    present, unreadable = {}, {}
-    about, train = cfg["dataset"]["missing"], split.train.tolist()
+    readers: dict[str, Reader] = {}
+    waiting: dict[str, Pretrained] = {}
+    found: dict[str, tuple[Column, np.ndarray]] = {}
     for modality in examples.raw:
         preparation: Preparation = make(cfg["encoder"][modality]["prepare"], f"encoder.{modality}.prepare")
-        reader = Reader(modality, examples, forgiving=forgiving or about["unreadable"] == "missing")
-        reader.read(preparation.fit, train)
-        columns[modality], present[modality] = column(reader, preparation, cfg["loader"]["memory_gb"])
-        reader.check()
-        reader.check_share(present[modality], about["max_frac"])
-        reader.check_some(present[modality], train)
-        preparations[modality] = preparation
-        unreadable[modality] = {row: reader.failures[row] for row in sorted(reader.failures)}
+        reader = Reader(modality, examples, forgiving=forgiving or cfg["dataset"]["missing"]["unreadable"] == "missing")
+        reader.read(preparation.fit, split.train.tolist())
+        preparations[modality], readers[modality] = preparation, reader
+        encoder = frozen(cfg, modality, preparation) if listener is not None and examples.stream is None else None
+        if encoder is None:
+            found[modality] = column(reader, preparation, cfg["loader"]["memory_gb"])
+            accept(cfg, reader, found[modality][1], split)
+        else:
+            waiting[modality] = encoder
+    done = {m: Frozen(e.dim, sum(p.numel() for p in e.parameters())) for m, e in waiting.items()}
+    if waiting and ready is not None:
+        unknown = {m: (pending(readers[m], preparations[m]), np.ones(len(examples), dtype=bool)) for m in waiting}
+        ready(assembled(cfg, examples, split, preparations, readers, found | unknown, done))
+    for modality, encoder in waiting.items():
+        assert listener is not None
+        reader = readers[modality]
+        found[modality] = encoded(cfg, modality, reader, preparations[modality], encoder, listener)
+        accept(cfg, reader, found[modality][1], split)
+    prepared = assembled(cfg, examples, split, preparations, readers, found, done)
+    about = cfg["dataset"]["missing"]
+    if about["policy"] == "drop":
+        kept = splits.kept(split, prepared.whole, examples, cfg["tasks"][0])
+        prepared = assembled(cfg, examples, kept, preparations, readers, found, done)
+    if about["policy"] == "fill" and about["fill"] != "token":
+        prepared = prepared._replace(columns=fill_columns(cfg, prepared, prepared.split))
+    return rebalanced(cfg, examples, prepared)
+
+
+def accept(cfg: Config, reader: Reader, present: np.ndarray, split: Split) -> None:
+    """Refuses what could not be read, and a modality that hardly a row has."""
+    reader.check()
+    reader.check_share(present, cfg["dataset"]["missing"]["max_frac"])
+    reader.check_some(present, split.train.tolist())
+
+
+def pending(reader: Reader, preparation: Preparation) -> Column:
+    """Rows that are not read yet."""
+    return Streamed(partial(reader.stream, preparation))
+
+
+def assembled(
+    cfg: Config,
+    examples: Examples,
+    split: Split,
+    preparations: Mapping[str, Preparation],
+    readers: Mapping[str, Reader],
+    found: Mapping[str, tuple[Column, np.ndarray]],
+    done: Mapping[str, Frozen],
+) -> Prepared:
+    columns = {m: found[m][0] for m in examples.raw}
     if cfg["dataset"]["align"] == "require":
         require_aligned(columns, [m for m, kind in kinds(cfg).items() if kind == "sequence"])
     for name, task in examples.tasks.items():
         if task.of is not None:
             check_labels(examples.targets[name], columns[task.of], name, task.of)
-    if about["policy"] == "drop":
-        split = splits.kept(split, np.all(list(present.values()), axis=0), examples, cfg["tasks"][0])
-    if about["policy"] == "fill" and about["fill"] != "token":
-        columns = fill_columns(cfg, columns, preparations, split)
     tasks = {name: task.fitted(examples.targets[name][split.train]) for name, task in examples.tasks.items()}
     targets = {n: Padded(t) if t.dtype.kind == "O" else torch.from_numpy(t) for n, t in examples.targets.items()}
-    prepared = Prepared(split, columns, preparations, tasks, targets, present, unreadable, split.train, examples.stream)
-    return rebalanced(cfg, examples, prepared)
+    unreadable = {m: {row: r.failures[row] for row in sorted(r.failures)} for m, r in readers.items()}
+    return Prepared(
+        split,
+        columns,
+        dict(preparations),
+        tasks,
+        targets,
+        {m: found[m][1] for m in examples.raw},
+        unreadable,
+        split.train,
+        examples.stream,
+        done,
+    )
 
 
-def fill_columns(
-    cfg: Config, columns: Mapping[str, Column], preparations: Mapping[str, Preparation], split: Split
-) -> dict[str, Column]:
+def fill_columns(cfg: Config, prepared: Prepared, split: Split) -> dict[str, Column]:
     try:
         suits(cfg["dataset"]["missing"]["fill"], kinds(cfg))
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    held = {m: c.ragged for m, c in columns.items() if isinstance(c, Stored)}
-    if len(held) < len(columns):
+    held = {m: c.ragged for m, c in prepared.columns.items() if isinstance(c, Stored)}
+    if len(held) < len(prepared.columns):
         raise ConfigError("dataset.missing.policy=fill needs all rows in memory\n  to go on: a larger loader.memory_gb")
-    zeros = {m: preparation.zero() for m, preparation in preparations.items()}
+    zeros = {m: torch.zeros(()) if m in prepared.encoded else p.zero() for m, p in prepared.preparations.items()}
     filled = fill(held, zeros, split.train.tolist(), cfg["dataset"]["missing"]["fill"])
     return {m: Stored(ragged) for m, ragged in filled.items()}
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
+from mmfuse.atomic import write_json
 from mmfuse.metrics.summary import Answers, summarise
 from mmfuse.record import log, manifest, predictions
-from mmfuse.record.atomic import write_json
 from mmfuse.record.facts import classes, facts
 from mmfuse.record.history import History
 from mmfuse.record.status import Status
@@ -30,11 +30,18 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
     set_threads(cfg)
     examples = load(cfg)
     divided = divide(cfg, examples)
-    prepared = prepare(cfg, examples, divided[0][1])
+
+    def ready(so_far: Prepared) -> None:
+        """Long before training: frozen encoders may take hours."""
+        rehearse(cfg, examples, so_far, learner(cfg, so_far, cfg["seeds"][0]), folder)
+        listener.opened(folder.name)
+
+    prepared = prepare(cfg, examples, divided[0][1], listener=listener, ready=ready)
     divided = whole_rows(cfg, divided, examples, prepared)
     first = learner(cfg, prepared, cfg["seeds"][0])
     rehearse(cfg, examples, prepared, first, folder)
-    listener.opened(folder.name)
+    if not prepared.encoded:
+        listener.opened(folder.name)
     listener.described(*describe(cfg, divided, prepared, len(examples), first.model))
     findings = examine(cfg, examples, divided, prepared, thorough=False)
     listener.audited(findings, whole=False)
@@ -49,7 +56,7 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
     status.say("running")
     said: dict[str, list[Answers]] = {"test": [], "val": []}
     for fold, split in divided:
-        prepared = prepare(cfg, examples, split) if fold else prepared
+        prepared = prepare(cfg, examples, split, listener=listener) if fold else prepared
         for seed in cfg["seeds"]:
             place = folder / (f"seed-{seed}" if fold is None else f"seed-{seed}-fold-{fold}")
             with log.to_file(place / "logs" / "rank0.log"):
