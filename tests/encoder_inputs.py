@@ -1,9 +1,11 @@
 """What the encoders of each kind, and some by their names, are tested on: by the folder of a config, or by its path."""
 
 from collections.abc import Callable
+from math import nan
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import tiny_models as tiny
 import torch
 from torch import Tensor
 
@@ -20,7 +22,7 @@ class Reads(NamedTuple):
 
 
 def words(rows: int, steps: int) -> Tensor:
-    return torch.randint(1, 30, (rows, steps))
+    return torch.randint(1, 28, (rows, steps))
 
 
 def waves(rows: int, steps: int) -> Tensor:
@@ -29,6 +31,10 @@ def waves(rows: int, steps: int) -> Tensor:
 
 def pictures(rows: int, steps: int) -> Tensor:
     return torch.randint(256, (rows, steps, 3, 9, 12), dtype=torch.uint8)
+
+
+def pixels(rows: int, steps: int) -> Tensor:
+    return torch.randn(rows, steps, 3, 16, 16)
 
 
 def vectors(rows: int, steps: int) -> Tensor:
@@ -43,6 +49,11 @@ READS = {
     "vector": Reads(5, (1, 1, 0, 1), float("inf"), vectors),
     "video": Reads(3, (4, 1, 0, 2), 255, pictures),
     "tabular": Reads(5, (1, 1, 0, 1), float("inf"), vectors),
+    "text/hf": Reads(28, (6, 1, 0, 3), 10**6, words, keys=lambda: {"model": tiny.bert(), "freeze": False}),
+    "image/hf": Reads(3, (1, 1, 0, 1), nan, pixels, keys=lambda: {"model": tiny.vit(), "freeze": False}),
+    "audio/hf": Reads(
+        8000, (900, 300, 0, 1), nan, waves, keys=lambda: {"model": tiny.wav2vec2("layer"), "freeze": False}
+    ),
 }
 
 

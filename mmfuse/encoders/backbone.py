@@ -1,5 +1,6 @@
 """A pretrained network of Hugging Face transformers, and which of its parts compute one after another."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -14,16 +15,7 @@ TOWER = {"text": "text_model", "image": "vision_model", "audio": "audio_model"} 
 
 def backbone(model: str, kind: Kind, checkpointing: bool = False) -> Any:
     """Of CLIP and its like the tower of this kind, of a model that writes the part that reads."""
-    from transformers import AutoModel  # seconds, for those who use it
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        whole: Any = hub.load(AutoModel, model, "model", dtype=torch.float32)
-    finally:
-        if shown:
-            logging.enable_progress_bar()
+    whole = loaded(model)
     found = getattr(whole, TOWER[kind], None)
     if found is None and getattr(whole.config, "is_encoder_decoder", False):
         found = whole.get_encoder()
@@ -34,8 +26,41 @@ def backbone(model: str, kind: Kind, checkpointing: bool = False) -> Any:
     if checkpointing:
         if not getattr(found, "supports_gradient_checkpointing", False):
             raise ValueError(f"checkpointing=true: {type(found).__name__} has none")
-        found.gradient_checkpointing_enable({"use_reentrant": False})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # its name in transformers 5, which 6 drops
+            found.gradient_checkpointing_enable({"use_reentrant": False})
     return found
+
+
+def loaded(model: str) -> Any:
+    """The whole model with its weights, without a word on the screen; `ValueError` where they are of another."""
+    from transformers import AutoModel  # seconds, for those who use it
+    from transformers.utils import logging
+
+    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity(logging.CRITICAL)
+    options = {"dtype": torch.float32, "output_loading_info": True, "ignore_mismatched_sizes": True}
+    try:
+        whole, report = hub.load(AutoModel, model, "model", **options)
+    finally:
+        logging.set_verbosity(level)
+        if shown:
+            logging.enable_progress_bar()
+    if wrong := sorted(report["mismatched_keys"]):
+        name, there, wanted = wrong[0]
+        raise ValueError(
+            f"model={model}: {len(wrong)} of its weights are of another shape than its config.json says;"
+            f" the first: {name}, {tuple(there)} and not {tuple(wanted)}\n"
+            "  to go on: config.json and model.safetensors of one and the same model"
+        )
+    every = dict(whole.named_parameters())
+    if len(absent := [name for name in report["missing_keys"] if name in every]) > len(every) // 2:
+        raise ValueError(
+            f"model={model}: its file lacks {len(absent)} of {len(every)} weights, {absent[0]} the first"
+            "\n  to go on: config.json and model.safetensors of one and the same model"
+        )
+    return whole
 
 
 def stages(network: nn.Module) -> list[nn.Module]:
@@ -70,4 +95,6 @@ def adapted(network: Any, rank: int) -> Any:
         from peft import LoraConfig, get_peft_model
     except ImportError as error:
         raise ValueError("lora: it takes peft\n  to go on: pip install 'mmfuse[lora]', or lora=null") from error
-    return get_peft_model(network, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by a name that is going
+        return get_peft_model(network, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear"))

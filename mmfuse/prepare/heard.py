@@ -45,9 +45,13 @@ class Heard(Preparation):
 
     def hear(self, sound: Sound) -> np.ndarray:
         """(samples,) or (frames, bands) of one."""
-        made = self.extractor(self.waveform.wave(sound), sampling_rate=self.size, return_tensors="np")
-        heard = np.asarray(made["input_values" if "input_values" in made else "input_features"][0], np.float32)
-        return heard.T if "input_values" not in made and len(heard) == getattr(self.extractor, "feature_size", 0) else heard
+        wave = self.waveform.wave(sound)
+        made = self.extractor(wave, sampling_rate=self.size, return_tensors="np")
+        if "input_values" in made:
+            return np.asarray(made["input_values"][0], np.float32)
+        frames = np.asarray(made["input_features"][0], np.float32).T  # of half a minute, whatever the sound's length
+        reach = self.extractor.n_fft // 2  # samples on either side of a frame's middle that it hears
+        return frames[: -(-(len(wave) + reach) // self.extractor.hop_length)]  # the rest is silence
 
     def state(self) -> dict[str, Any]:
         return {"model": self.model, "max_seconds": self.max_seconds, "extractor": self.extractor.to_dict()}

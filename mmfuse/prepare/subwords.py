@@ -22,8 +22,8 @@ class Subwords(Preparation):
         from transformers import AutoTokenizer  # seconds, for those who use it
 
         tokenizer: Any = hub.load(AutoTokenizer, self.model, "tokenizer")
-        if not tokenizer.get_vocab():
-            raise ValueError(f"model={self.model}: its tokenizer has no vocabulary; there has to be a tokenizer.json")
+        if len(tokenizer.get_vocab()) <= len(tokenizer.all_special_tokens):
+            raise ValueError(f"model={self.model}: its tokenizer has no words\n  there has to be a tokenizer.json")
         self.tokenizer, self.size = tokenizer, len(tokenizer)
         self.longest = min(self.max_length, tokenizer.model_max_length)
 
