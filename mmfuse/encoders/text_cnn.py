@@ -28,11 +28,14 @@ class TextCNN(Encoder):
         learn: bool = True,
         vectors: Float[Tensor, "S W"] | None = None,
     ):
-        """`size` words of `embedding` features each, or of as many as `vectors` have. One feature a filter comes out."""
+        """`size` words of `embedding` features each, or of as many as `vectors` have.
+
+        A feature comes out for each filter.
+        """
         super().__init__()
         if not widths:
             raise ValueError("widths=[]: a window is needed")
-        self.dim, self.widest = filters * len(widths), max(widths)
+        self.dim, self.widths = filters * len(widths), list(widths)
         self.embed = word_embedding(size, embedding, vectors, learn)
         self.windows = nn.ModuleList(nn.Conv1d(self.embed.embedding_dim, filters, width) for width in widths)
         self.dropout = nn.Dropout(dropout)
@@ -41,8 +44,8 @@ class TextCNN(Encoder):
         mask = signal.mask
         words = self.embed(signal.data.masked_fill(~mask, 0)).masked_fill(~mask.unsqueeze(-1), 0.0)  # (B, T, E)
         lengths = (mask * torch.arange(1, mask.shape[1] + 1, device=mask.device)).amax(dim=1)  # (B,)
-        words = F.pad(words.transpose(1, 2), (0, self.widest - 1))  # (B, E, T + widest - 1)
-        strongest = [over(window(words), lengths - window.kernel_size[0]) for window in self.windows]
+        words = F.pad(words.transpose(1, 2), (0, max(self.widths) - 1))  # (B, E, T + widest - 1)
+        strongest = [over(f(words), lengths - w) for f, w in zip(self.windows, self.widths, strict=True)]  # (B, F) each
         return Signal.vector(self.dropout(torch.cat(strongest, dim=1).relu()), signal.present)  # (B, 1, dim)
 
 

@@ -7,7 +7,7 @@ as the vocabulary but the encoder's table.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ class Tfidf(Preparation):
         max_words: int = 50_000,
         sublinear: bool = False,
         lowercase: bool = True,
-        segment: str | None = None,
+        segment: Literal["jieba"] | None = None,
         stop_words: Sequence[str] | None = None,
         stem: str | None = None,
         lemmatise: str | None = None,
@@ -41,7 +41,7 @@ class Tfidf(Preparation):
         if max_words > MOST:
             raise ValueError(f"max_words={max_words}: {MOST} at most")
         self.min_count, self.max_words = min_count, max_words
-        rules = {"lowercase": lowercase, "segment": segment, "stem": stem, "lemmatise": lemmatise}
+        rules: dict[str, Any] = {"lowercase": lowercase, "segment": segment, "stem": stem, "lemmatise": lemmatise}
         rules |= {"stop_words": list(stop_words) if stop_words else None, "ngrams": ngrams, "sublinear": sublinear}
         self.follow(rules)
 
@@ -95,8 +95,6 @@ class Tfidf(Preparation):
     def restore(self, state: dict[str, Any]) -> None:
         self.follow(state["rules"])
         known = {term: number for number, term in enumerate(state["terms"])}
-        self.vectorizer = TfidfVectorizer(
-            analyzer=self.terms, vocabulary=known, sublinear_tf=self.rules["sublinear"]
-        )
+        self.vectorizer = TfidfVectorizer(analyzer=self.terms, vocabulary=known, sublinear_tf=self.rules["sublinear"])
         self.vectorizer.idf_ = np.array(state["idf"])
         self.size = len(known)

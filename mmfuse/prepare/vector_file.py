@@ -8,12 +8,12 @@ loads into memory; it has a vector for words it never saw as well, from their le
 """
 
 import gzip
-import io
 import struct
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from io import BufferedIOBase
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -32,8 +32,9 @@ def read_vectors(file: Path, words: Collection[str]) -> tuple[Rows, Rows]:
     wanted = {word.encode(): word for word in words}
     opener = gzip.open if file.suffix == ".gz" else open
     try:
-        with opener(file, "rb") as opened, io.BufferedReader(opened, BUFFER) as stream:  # type: ignore[arg-type]
-            start = stream.peek(4)[:4]
+        with opener(file, "rb") as stream:
+            start = stream.read(4)
+            stream.seek(0)
             if start == ZIP:
                 raise DataError(f"vectors={file} is a zip archive\n  to go on: unpack it, and name the file in it")
             if start != FASTTEXT:
@@ -43,14 +44,16 @@ def read_vectors(file: Path, words: Collection[str]) -> tuple[Rows, Rows]:
     return of_fasttext(file, words)
 
 
-def of_stream(stream: io.BufferedReader, file: Path, wanted: dict[bytes, str]) -> Rows:
+def of_stream(stream: BufferedIOBase, file: Path, wanted: dict[bytes, str]) -> Rows:
     first = stream.readline(BUFFER)
     count, width = header(first)
     if not width:
-        return of_text(io.BytesIO(first), stream, file, wanted, 0, 0)
-    numbers = stream.peek(BUFFER).partition(b" ")[2][: 2 * width]  # as text takes two bytes a number at least
+        return of_text(chain([first], stream) if first else [], file, wanted)
+    place = stream.tell()
+    numbers = stream.read(BUFFER).partition(b" ")[2][: 2 * width]  # as text takes two bytes a number at least
+    stream.seek(place)
     if PRINTED.issuperset(numbers):
-        return of_text(io.BytesIO(), stream, file, wanted, count, width)
+        return of_text(stream, file, wanted, count, width)
     return of_binary(stream, file, wanted, count, width)
 
 
@@ -60,14 +63,12 @@ def header(line: bytes) -> tuple[int, int]:
     return (int(pieces[0]), int(pieces[1])) if len(pieces) == 2 and all(p.isdigit() for p in pieces) else (0, 0)
 
 
-def of_text(
-    first: BinaryIO, stream: BinaryIO, file: Path, wanted: dict[bytes, str], count: int, width: int
-) -> Rows:
-    """The first line again, if it was a word's, and all others; `count` and `width` as the header says, or 0."""
+def of_text(lines: Iterable[bytes], file: Path, wanted: dict[bytes, str], count: int = 0, width: int = 0) -> Rows:
+    """`count` and `width` as a header says that is not among the lines any more; 0 where there was none."""
     found: Rows = {}
     before = 1 if width else 0  # lines
     told, number = "the header says", before
-    for number, line in enumerate((row for part in (first, stream) for row in part), before + 1):
+    for number, line in enumerate(lines, before + 1):
         line = line.strip().replace(b"\t", b" ")
         if not width:
             width, told = line.count(b" "), "line 1 has"
@@ -113,7 +114,7 @@ def numbers_of(text: bytes, file: Path, place: str) -> np.ndarray:
     return np.array([float(piece) for piece in text.split()], np.float32)
 
 
-def of_binary(stream: BinaryIO, file: Path, wanted: dict[bytes, str], count: int, width: int) -> Rows:
+def of_binary(stream: BufferedIOBase, file: Path, wanted: dict[bytes, str], count: int, width: int) -> Rows:
     found: Rows = {}
     held, start = b"", 0
     for number in range(1, count + 1):
