@@ -1,6 +1,7 @@
 """The text encoders, each against another library or a computation by hand, and words' vectors from files."""
 
 import gzip
+import re
 import struct
 import sys
 
@@ -10,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from mmfuse.cli import main
 from mmfuse.encoders import tfidf
 from mmfuse.encoders.attention_blocks import Blocks
 from mmfuse.encoders.bag import Bag
@@ -365,8 +367,21 @@ class TestVectors:
         assert "to go on" in str(error.value)
         assert len(str(error.value).splitlines()) <= 6
 
-    def test_refuses_at_once_what_cannot_be(self, vectors):
-        with pytest.raises(ValueError, match="there is no such file"):
-            Words(vectors="nowhere.txt")
+    def test_refuses_what_cannot_be(self, vectors):
+        with pytest.raises(ConfigError, match="there is no such file"):
+            fitted("nowhere.txt")
         with pytest.raises(ValueError, match="level=subword cuts them"):
             Words(vectors=vectors(lines()), level="subword")
+
+    def test_the_user_is_told(self, vectors, tmp_path, monkeypatch, capsys):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "rows.csv").write_text("t,y\n" + "red fox,1\ngreen fox,0\n" * 20)
+        tables = ["dataset=table", "dataset.file=rows.csv", "dataset.modalities={t: {kind: text}}"]
+        about = [*tables, "dataset.tasks={y: {kind: multiclass}}", "encoder.t=bag", "threads=1"]
+        check = ["check", *about, f"encoder.t.prepare.vectors={vectors(lines())}"]
+        main(check)
+        said = " ".join(capsys.readouterr().out.split())
+        assert re.search(r"t: 67 % of 3 words have vectors \((7[0-9]) % of running words\)", said)  # 75 over all rows
+        vectors(b"red 1 2\n" + b"fox 2\n")
+        assert main(check) == 3
+        assert "line 2: 1 numbers, where line 1 has 2" in " ".join(capsys.readouterr().err.split())

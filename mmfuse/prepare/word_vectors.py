@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmfuse.errors import DataError
+from mmfuse.errors import ConfigError, DataError
 from mmfuse.prepare.vector_file import read_vectors
 from mmfuse.prepare.vocabulary import PADDING, UNKNOWN
 
@@ -25,14 +25,11 @@ class WordVectors:
         self.file = Path(file).expanduser().absolute()
         self.lacking, self.running = list(lacking), running
 
-    def check(self) -> "WordVectors":
-        if not self.file.is_file():
-            raise ValueError(f"vectors={self.file}: there is no such file")
-        return self
-
     def fit(self, vocabulary: Mapping[str, int], times: Sequence[int]) -> None:
         """`times` (size,) is how often each number comes in the training rows, the unknown word's among them."""
         numbers = {word: number for word, number in vocabulary.items() if word not in (PADDING, UNKNOWN)}
+        if not self.file.is_file():
+            raise ConfigError(f"vectors={self.file}: there is no such file\n  to go on: where it lies, or vectors=null")
         listed, made = read_vectors(self.file, numbers)
         if not listed:
             some = ", ".join(repr(word) for word in sorted(numbers, key=lambda w: -times[numbers[w]])[:3])

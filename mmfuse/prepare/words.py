@@ -41,7 +41,7 @@ class Words(Preparation):
         """
         if vectors is not None and level == "subword":
             raise ValueError(f"vectors={vectors} are of words, but level=subword cuts them: level=word or character")
-        self.vectors = None if vectors is None else WordVectors(vectors).check()
+        self.vectors = None if vectors is None else WordVectors(vectors)
         self.min_count, self.max_length, self.max_words = min_count, max_length, max_words
         self.follow(
             {
