@@ -221,7 +221,7 @@ def binary(end=b"\n"):
 FORMS = {
     "glove": lines(),
     "word2vec text": b"4 3\n" + lines(end=" "),
-    "carriage returns": lines(end="\r"),
+    "carriage returns": lines(end="\r") + b"\r\n",
     "tabs": lines().replace(b" ", b"\t"),
     "binary": binary(),
     "binary without line ends": binary(end=b""),
@@ -349,6 +349,7 @@ class TestVectors:
             (lines() + b"house\n", "line 5: 0 numbers, where line 1 has 3"),
             (b"4 2\n" + lines(), "line 2: 3 numbers, where the header says 2"),
             (lines().replace(b"0.25", b"O.25"), "line 2: 'O.25', which is not a finite number"),
+            (lines().replace(b"0.25", b"1e39"), "line 2: '1e39', which is not a finite number"),
             (lines().replace(b"0.25", b"nan"), "line 2: 'nan', which is not a finite number"),
             (b"5 3\n" + lines(), "line 5: the end after 4 words, where the header says 5"),
             (binary()[:-20], "word 4: the end, where its header says 4 words of 3 numbers"),

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable
 from io import BufferedIOBase
 from itertools import chain
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
@@ -70,6 +71,8 @@ def of_text(lines: Iterable[bytes], file: Path, wanted: dict[bytes, str], count:
     told, number = "the header says", before
     for number, line in enumerate(lines, before + 1):
         line = line.strip().replace(b"\t", b" ")
+        if not line:
+            continue
         if not width:
             width, told = line.count(b" "), "line 1 has"
         word, _, rest = line.partition(b" ")
@@ -108,10 +111,13 @@ def is_number(piece: bytes) -> bool:
 
 
 def numbers_of(text: bytes, file: Path, place: str) -> np.ndarray:
-    for piece in text.split():
-        if not is_number(piece) or not np.isfinite(float(piece)):
-            refuse(file, place, f"{piece.decode(errors='backslashreplace')!r}, which is not a finite number")
-    return np.array([float(piece) for piece in text.split()], np.float32)
+    pieces = text.split()
+    if (wrong := next((piece for piece in pieces if not is_number(piece)), None)) is None:
+        row = np.array([float(piece) for piece in pieces])
+        if (np.abs(row) <= np.finfo(np.float32).max).all():  # which NaN is not, either
+            return row.astype(np.float32)
+        wrong = pieces[int(np.argmin(np.abs(row) <= np.finfo(np.float32).max))]
+    refuse(file, place, f"{wrong.decode(errors='backslashreplace')!r}, which is not a finite number")
 
 
 def of_binary(stream: BufferedIOBase, file: Path, wanted: dict[bytes, str], count: int, width: int) -> Rows:
@@ -148,7 +154,7 @@ def of_fasttext(file: Path, words: Collection[str]) -> tuple[Rows, Rows]:
     return listed, made
 
 
-def refuse(file: Path, place: str, found: str) -> None:
+def refuse(file: Path, place: str, found: str) -> NoReturn:
     raise DataError(
         f"vectors={file}, {place}: {found}\n"
         "  to go on: fetch it once more, if it was cut short; a word and as many numbers a line are needed, or\n"
