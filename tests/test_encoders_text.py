@@ -118,7 +118,7 @@ class TestTfidf:
         torch.testing.assert_close(encoder(Signal(pairs, mask)).data[:, 0], expected)
 
     def test_the_encoder_refuses_numbers_that_halves_cannot_hold(self):
-        with pytest.raises(ValueError, match=r"trainer\.precision=32-true"):
+        with pytest.raises(ConfigError, match=r"trainer\.precision=32-true"):
             tfidf.Tfidf(5)(Signal(torch.ones(1, 1, 2).bfloat16(), torch.ones(1, 1, dtype=torch.bool)))
 
 

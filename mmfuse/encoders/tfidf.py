@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from mmfuse.errors import ConfigError
 from mmfuse.types import Encoder, Signal
 
 
@@ -22,7 +23,10 @@ class Tfidf(Encoder):
     def forward(self, signal: Signal) -> Signal:
         """Pairs (B, T, 2) of a term's number and its weight -> a vector."""
         if signal.data.dtype in (torch.float16, torch.bfloat16):
-            raise ValueError(f"{signal.data.dtype} cannot number terms: trainer.precision=32-true, or a mixed one")
+            raise ConfigError(
+                f"tf-idf's terms cannot be numbered in {signal.data.dtype}"
+                "\n  to go on: trainer.precision=32-true, or bf16-mixed"
+            )
         pairs = signal.data.masked_fill(~signal.mask.unsqueeze(-1), 0.0)  # (B, T, 2)
         weights = pairs[..., 1].to(self.terms.weight.dtype)  # (B, T)
         text = F.embedding_bag(pairs[..., 0].long(), self.terms.weight, per_sample_weights=weights, mode="sum")

@@ -24,6 +24,7 @@ Rows = dict[str, np.ndarray]  # by word: (width,) float32
 
 BUFFER = 1 << 20  # bytes
 FASTTEXT, ZIP = struct.pack("<i", 793712314), b"PK\x03\x04"  # how those files begin
+LARGEST = float(np.finfo(np.float32).max)
 PRINTED = frozenset(range(32, 127)) | {9, 10, 13}
 BROKEN = (OSError, EOFError, ValueError, AssertionError, NotImplementedError, struct.error, zlib.error)
 
@@ -112,12 +113,11 @@ def is_number(piece: bytes) -> bool:
 
 def numbers_of(text: bytes, file: Path, place: str) -> np.ndarray:
     pieces = text.split()
-    if (wrong := next((piece for piece in pieces if not is_number(piece)), None)) is None:
-        row = np.array([float(piece) for piece in pieces])
-        if (np.abs(row) <= np.finfo(np.float32).max).all():  # which NaN is not, either
-            return row.astype(np.float32)
-        wrong = pieces[int(np.argmin(np.abs(row) <= np.finfo(np.float32).max))]
-    refuse(file, place, f"{wrong.decode(errors='backslashreplace')!r}, which is not a finite number")
+    finite = [is_number(piece) and abs(float(piece)) <= LARGEST for piece in pieces]  # which NaN is not, either
+    if not all(finite):
+        wrong = pieces[finite.index(False)].decode(errors="backslashreplace")
+        refuse(file, place, f"{wrong!r}, which is not a finite number")
+    return np.array([float(piece) for piece in pieces], np.float32)
 
 
 def of_binary(stream: BufferedIOBase, file: Path, wanted: dict[bytes, str], count: int, width: int) -> Rows:
