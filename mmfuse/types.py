@@ -230,6 +230,10 @@ class Preparation(ABC):
         """What else its encoder is built with, by the names of its arguments: word vectors, what columns there are."""
         return {}
 
+    def said(self) -> str:
+        """What whoever trains on it should know of what was learned: how many words have vectors, say."""
+        return ""
+
     def zero(self) -> Tensor:
         """What a step of nothing but zeros is prepared to, for those who fill what is missing with zeros."""
         return torch.zeros(())

@@ -41,8 +41,20 @@ def vectors(rows: int, steps: int) -> Tensor:
     return torch.randn(rows, steps, 5)
 
 
+def many_words(rows: int, steps: int) -> Tensor:
+    """So many that what is linear in them can tell any rows apart."""
+    return torch.randint(1, 200, (rows, steps))
+
+
+def terms(rows: int, steps: int) -> Tensor:
+    return torch.stack([many_words(rows, steps).float(), torch.rand(rows, steps)], dim=2)
+
+
 READS = {
     "text": Reads(30, (6, 1, 0, 3), 10**6, words),
+    "text/bag": Reads(200, (6, 1, 0, 3), 10**6, many_words),
+    "text/tfidf": Reads(200, (6, 1, 0, 3), float("nan"), terms),
+    "text/transformer": Reads(30, (6, 1, 0, 3), 10**6, words, keys=lambda: {"dim": 32, "feedforward": 64}),
     "audio": Reads(8000, (2000, 700, 0, 1), float("nan"), waves),
     "image": Reads(3, (1, 1, 0, 1), 255, pictures),
     "sequence": Reads(5, (6, 1, 0, 3), float("nan"), vectors),

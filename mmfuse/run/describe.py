@@ -17,6 +17,7 @@ def describe(cfg: Config, divided: Divided, prepared: Prepared, rows: int, model
     split = divided[0][1]
     folded = f" in each of {len(divided)} folds" if len(divided) > 1 else ""
     data = f"{cfg['choices']['dataset']}   {rows} rows -> {splits.counts(split)}{folded}   {'  '.join(shares)}"
+    data += "".join(f"   {m}: {said}" for m, p in prepared.preparations.items() if (said := p.said()))
     if prepared.stream is not None:
         known = "" if prepared.stream.rows is None else f"{prepared.stream.rows} "
         data += f"   trained on {known}rows that stream, fitted on {len(split.train)} of them"
