@@ -39,6 +39,11 @@ READS = {
     "text": Reads(30, (6, 1, 0, 3), 10**6, words),
     "audio": Reads(8000, (2000, 700, 0, 1), float("nan"), waves),
     "image": Reads(3, (1, 1, 0, 1), 255, pictures),
+    "image/vgg16": Reads(3, (1, 1, 0, 1), 255, pictures, keys=lambda: {"width": 8}),
+    "image/resnet18": Reads(3, (1, 1, 0, 1), 255, pictures, keys=lambda: {"stem": 8, "widths": [8, 8, 16, 16]}),
+    "image/resnet50": Reads(
+        3, (1, 1, 0, 1), 255, pictures, keys=lambda: {"stem": 8, "depths": [1] * 4, "widths": [16] * 4}
+    ),
     "sequence": Reads(5, (6, 1, 0, 3), float("nan"), vectors),
     "vector": Reads(5, (1, 1, 0, 1), float("inf"), vectors),
     "video": Reads(3, (4, 1, 0, 2), 255, pictures),
