@@ -1,13 +1,34 @@
 """What the encoders of each kind, and some by their names, are tested on: by the folder of a config, or by its path."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
 import torch
 from torch import Tensor
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs/encoder").glob("*/*.yaml"))
+LIBRARIES = {"image/timm": "timm"}  # that are optional, by who needs them
+
+
+def broken(library: str) -> str:
+    """Why it cannot be imported, or nothing."""
+    if find_spec(library) is None:
+        return f"{library} is not installed"
+    try:
+        __import__(library)
+    except (ImportError, RuntimeError) as error:
+        return f"{library} is broken: {error}"
+    return ""
+
+
+def with_library(config: Path) -> Any:
+    why = broken(library) if (library := LIBRARIES.get(f"{config.parent.name}/{config.stem}")) else ""
+    return pytest.param(config, marks=pytest.mark.skipif(bool(why), reason=why))
+
+
+CONFIGS = [with_library(f) for f in sorted((Path(__file__).parents[1] / "configs/encoder").glob("*/*.yaml"))]
 
 
 class Reads(NamedTuple):
@@ -35,6 +56,11 @@ def vectors(rows: int, steps: int) -> Tensor:
     return torch.randn(rows, steps, 5)
 
 
+def small_frames() -> dict[str, Any]:
+    frame = {"_target_": "mmfuse.encoders.cnn.CNN", "_partial_": True, "dim": 32, "widths": [16], "groups": 8}
+    return {"frame": frame, "over_time": "transformer"}
+
+
 READS = {
     "text": Reads(30, (6, 1, 0, 3), 10**6, words),
     "audio": Reads(8000, (2000, 700, 0, 1), float("nan"), waves),
@@ -44,9 +70,12 @@ READS = {
     "image/resnet50": Reads(
         3, (1, 1, 0, 1), 255, pictures, keys=lambda: {"stem": 8, "depths": [1] * 4, "widths": [16] * 4}
     ),
+    "image/timm": Reads(3, (1, 1, 0, 1), 255, pictures, keys=lambda: {"model": "test_resnet"}),
     "sequence": Reads(5, (6, 1, 0, 3), float("nan"), vectors),
     "vector": Reads(5, (1, 1, 0, 1), float("inf"), vectors),
     "video": Reads(3, (4, 1, 0, 2), 255, pictures),
+    "video/frames": Reads(3, (4, 1, 0, 2), 255, pictures, keys=small_frames),
+    "video/cnn3d": Reads(3, (4, 1, 0, 2), 255, pictures, keys=lambda: {"dim": 32, "widths": [16]}),
     "tabular": Reads(5, (1, 1, 0, 1), float("inf"), vectors),
 }
 

@@ -2,7 +2,7 @@
 
 So no picture that is missing enters the statistics of batch normalization (Ioffe and Szegedy, 2015,
 https://arxiv.org/abs/1502.03167). A lone picture has no others to be normalized with, and may come to a map of one
-place, which has no variance: it is normalized by the statistics kept so far, as in evaluation, and adds nothing to them.
+place, which has no variance: it is normalized by the statistics kept so far, as in evaluation, and adds none to them.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,10 +1,12 @@
 """VGG-16: thirteen 3x3 convolutions in five blocks, each halved. A step for each place of its last map.
 
 Simonyan and Zisserman, Very Deep Convolutional Networks for Large-Scale Image Recognition, 2014,
-https://arxiv.org/abs/1409.1556, configuration D without its fully connected layers. Its weights have torchvision's names,
-so that files of those can be loaded. Initial ones are He's (2015, https://arxiv.org/abs/1502.01852), from which it can
-learn without the paper's detour over shallower networks.
+https://arxiv.org/abs/1409.1556, configuration D without its fully connected layers. Its weights have torchvision's
+names, so that files of those can be loaded. Initial ones are He's (2015, https://arxiv.org/abs/1502.01852), from which
+it can learn without the paper's detour over shallower networks.
 """
+
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -41,7 +43,7 @@ class VGG16(Pretrained):
             ends.append(len(self.features))
         if weights is not None:
             load_weights(self, read_weights(weights), weights)
-        blocks = [self.features[start:end] for start, end in zip(ends[:-1], ends[1:], strict=True)]
+        blocks = [self.features[start:end] for start, end in pairwise(ends)]
         self.hold(blocks, freeze, unfreeze_at, lr)
 
     def forward(self, signal: Signal) -> Signal:
