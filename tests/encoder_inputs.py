@@ -70,7 +70,7 @@ READS = {
     "image/resnet50": Reads(
         3, (1, 1, 0, 1), 255, pictures, keys=lambda: {"stem": 8, "depths": [1] * 4, "widths": [16] * 4}
     ),
-    "image/timm": Reads(3, (1, 1, 0, 1), 255, pictures, keys=lambda: {"model": "test_resnet"}),
+    "image/timm": Reads(3, (1, 1, 0, 1), 255, pictures, keys=lambda: {"model": "test_efficientnet"}),
     "sequence": Reads(5, (6, 1, 0, 3), float("nan"), vectors),
     "vector": Reads(5, (1, 1, 0, 1), float("inf"), vectors),
     "video": Reads(3, (4, 1, 0, 2), 255, pictures),

@@ -11,6 +11,7 @@ import torch
 from mmfuse.encoders.pictures import by_place, over_pictures
 from mmfuse.encoders.pretrained import Pretrained
 from mmfuse.encoders.weights import load_weights, read_weights
+from mmfuse.errors import ConfigError, closest
 from mmfuse.types import Signal
 
 GET = "pip install 'mmfuse[timm]', where torch is the build that torchvision from PyPI is made for"
@@ -32,10 +33,10 @@ class Timm(Pretrained):
         """
         super().__init__()
         timm = library()
-        if model not in timm.list_models():
-            like = ", ".join(timm.list_models(f"*{model.split('_')[0]}*")[:8])
-            raise ValueError(f"model={model}: timm {timm.__version__} has no such model; like it: {like or 'none'}")
-        self.network = timm.create_model(model, pretrained=False, in_chans=size, num_classes=0)
+        if model not in (models := timm.list_models()):
+            advice = closest(model, models) or "timm.list_models() has their names"
+            raise ValueError(f"model={model}: timm {timm.__version__} has no such model\n  {advice}")
+        self.model, self.network = model, timm.create_model(model, pretrained=False, in_chans=size, num_classes=0)
         self.dim = self.network.num_features
         if weights is not None:
             load_weights(self.network, read_weights(weights), weights)
@@ -45,7 +46,11 @@ class Timm(Pretrained):
         return over_pictures(self, self.steps, signal)
 
     def steps(self, pixels: torch.Tensor) -> torch.Tensor:
-        found = self.network.forward_features(pixels)  # (N, D, h, w), (N, h, w, D) or (N, places, D)
+        try:
+            found = self.network.forward_features(pixels)  # (N, D, h, w), (N, h, w, D) or (N, places, D)
+        except AssertionError as error:  # how timm refuses a height and width
+            takes = list(self.network.default_cfg["input_size"][1:])
+            raise ConfigError(f"model={self.model}: {error}\n  to go on: prepare.size={takes}") from error
         if found.dim() == 4 and found.shape[1] == self.dim:
             return by_place(found)
         return found.reshape(len(found), -1, self.dim)
