@@ -35,10 +35,8 @@ class Frames(Encoder):
             self.over_time: nn.Module = Recurrent(self.dim, layers, dropout)
         elif over_time == "transformer":
             self.over_time = Attending(self.dim, layers, heads, dropout)
-        elif over_time == "mean":
-            self.over_time = AsTheyAre()
         else:
-            raise ValueError(f"over_time={over_time}: one of mean, gru, transformer is needed")
+            self.over_time = AsTheyAre()
 
     def forward(self, signal: Signal) -> Signal:
         pictures = Signal(signal.data.flatten(0, 1).unsqueeze(1), signal.mask.flatten().unsqueeze(1))
