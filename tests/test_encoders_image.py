@@ -356,7 +356,7 @@ class TestWeights:
 
     def test_colours_for_grey_pictures(self, saved):
         said = self.refusal(saved(torchvision_names(**BASIC)), size=1)
-        assert "its pictures have 3 channels and these 1: to go on: prepare.color=true" in said
+        assert "its pictures have 3 channels and these 1\n  to go on: prepare.color=true" in said
 
     def test_another_network(self, saved):
         state = torchvision_names(**BASIC)

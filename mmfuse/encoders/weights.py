@@ -86,5 +86,5 @@ def shape(tensor: Tensor) -> str:
 def advice(found: Tensor, wanted: Tensor) -> str:
     """Most pretrained networks are for colours."""
     if found.dim() == 4 and found.shape[1] == 3 and wanted.shape[1] == 1:
-        return "\n  its pictures have 3 channels and these 1: to go on: prepare.color=true"
+        return "\n  its pictures have 3 channels and these 1\n  to go on: prepare.color=true, of this encoder"
     return ""
