@@ -1,4 +1,4 @@
-"""LeNet: a 5x5 convolution and some 3x3 ones, each halved by pooling. A step for each place of its last map.
+"""LeNet, a 5x5 convolution and some 3x3 ones, each halved by pooling. A step for each place of its last map.
 
 LeCun et al., Gradient-Based Learning Applied to Document Recognition, 1998, https://doi.org/10.1109/5.726791, as
 MultiBench has it for AV-MNIST (Liang et al., 2021, https://arxiv.org/abs/2107.07502): relu, max-pooling and batch

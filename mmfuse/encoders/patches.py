@@ -1,4 +1,4 @@
-"""Mean and spread of each channel in random patches: the classical baseline.
+"""Mean and spread of each channel in random patches, the classical baseline.
 
 A step for each patch. Where it lies was drawn once, as shares of height and width, so that it is the same place in
 every picture; and each has a linear map of its own, so that the mean over the steps is a linear map of all figures

@@ -1,4 +1,4 @@
-"""A residual network, transformers' own. What it returns has a step for each place of its last map.
+"""A residual network (ResNet), transformers' own. What it returns has a step for each place of its last map.
 
 He et al., Deep Residual Learning for Image Recognition, 2015, https://arxiv.org/abs/1512.03385. In the bottleneck it is
 the 3x3 convolution that halves, as in torchvision's. Weights are read from files of transformers and of torchvision.

@@ -1,4 +1,4 @@
-"""VGG-16: thirteen 3x3 convolutions in five blocks, each halved. A step for each place of its last map.
+"""VGG-16, thirteen 3x3 convolutions in five blocks, each halved. A step for each place of its last map.
 
 Simonyan and Zisserman, Very Deep Convolutional Networks for Large-Scale Image Recognition, 2014,
 https://arxiv.org/abs/1409.1556, configuration D without its fully connected layers. Its weights have torchvision's
