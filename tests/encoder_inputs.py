@@ -1,15 +1,36 @@
 """What the encoders of each kind, and some by their names, are tested on: by the folder of a config, or by its path."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from math import nan
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
 import tiny_models as tiny
 import torch
 from torch import Tensor
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs/encoder").glob("*/*.yaml"))
+LIBRARIES = {"image/timm": "timm"}  # that are optional, by who needs them
+
+
+def broken(library: str) -> str:
+    """Why it cannot be imported, or nothing."""
+    if find_spec(library) is None:
+        return f"{library} is not installed"
+    try:
+        __import__(library)
+    except (ImportError, RuntimeError) as error:
+        return f"{library} is broken: {error}"
+    return ""
+
+
+def with_library(config: Path) -> Any:
+    why = broken(library) if (library := LIBRARIES.get(f"{config.parent.name}/{config.stem}")) else ""
+    return pytest.param(config, marks=pytest.mark.skipif(bool(why), reason=why))
+
+
+CONFIGS = [with_library(f) for f in sorted((Path(__file__).parents[1] / "configs/encoder").glob("*/*.yaml"))]
 
 
 class Reads(NamedTuple):
@@ -50,6 +71,11 @@ def terms(rows: int, steps: int) -> Tensor:
     return torch.stack([many_words(rows, steps).float(), torch.rand(rows, steps)], dim=2)
 
 
+def small_frames() -> dict[str, Any]:
+    frame = {"_target_": "mmfuse.encoders.cnn.CNN", "_partial_": True, "dim": 32, "widths": [16], "groups": 8}
+    return {"frame": frame, "over_time": "transformer"}
+
+
 READS = {
     "text": Reads(30, (6, 1, 0, 3), 10**6, words),
     "text/bag": Reads(200, (6, 1, 0, 3), 10**6, many_words),
@@ -57,9 +83,17 @@ READS = {
     "text/transformer": Reads(30, (6, 1, 0, 3), 10**6, words, keys=lambda: {"dim": 32, "feedforward": 64}),
     "audio": Reads(8000, (2000, 700, 0, 1), float("nan"), waves),
     "image": Reads(3, (1, 1, 0, 1), 255, pictures),
+    "image/vgg16": Reads(3, (1, 1, 0, 1), 255, pictures, keys=lambda: {"width": 8}),
+    "image/resnet18": Reads(3, (1, 1, 0, 1), 255, pictures, keys=lambda: {"stem": 8, "widths": [8, 8, 16, 16]}),
+    "image/resnet50": Reads(
+        3, (1, 1, 0, 1), 255, pictures, keys=lambda: {"stem": 8, "depths": [1] * 4, "widths": [16] * 4}
+    ),
+    "image/timm": Reads(3, (1, 1, 0, 1), 255, pictures, keys=lambda: {"model": "test_efficientnet"}),
     "sequence": Reads(5, (6, 1, 0, 3), float("nan"), vectors),
     "vector": Reads(5, (1, 1, 0, 1), float("inf"), vectors),
     "video": Reads(3, (4, 1, 0, 2), 255, pictures),
+    "video/frames": Reads(3, (4, 1, 0, 2), 255, pictures, keys=small_frames),
+    "video/cnn3d": Reads(3, (4, 1, 0, 2), 255, pictures, keys=lambda: {"dim": 32, "widths": [16]}),
     "tabular": Reads(5, (1, 1, 0, 1), float("inf"), vectors),
     "text/hf": Reads(28, (6, 1, 0, 3), 10**6, words, keys=lambda: {"model": tiny.bert(), "freeze": False}),
     "image/hf": Reads(3, (1, 1, 0, 1), nan, pixels, keys=lambda: {"model": tiny.vit(), "freeze": False}),

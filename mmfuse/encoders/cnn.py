@@ -8,9 +8,9 @@ is in its batch, and a missing picture disturbs no other.
 from collections.abc import Sequence
 from itertools import pairwise
 
-import torch
 from torch import nn
 
+from mmfuse.encoders.pictures import scaled
 from mmfuse.types import Encoder, Signal
 
 
@@ -32,9 +32,7 @@ class CNN(Encoder):
 
     def forward(self, signal: Signal) -> Signal:
         rows, frames = signal.mask.shape
-        pixels = signal.data.flatten(0, 1)  # (B T, C, H, W)
-        if pixels.dtype == torch.uint8:
-            pixels = pixels.float() / 127.5 - 1
+        pixels = scaled(signal.data.flatten(0, 1))  # (B T, C, H, W)
         pixels = pixels.masked_fill(~signal.mask.flatten()[:, None, None, None], 0.0)
         maps = self.layers(pixels).flatten(2).transpose(1, 2)  # (B T, places, D)
         places = maps.shape[1]
