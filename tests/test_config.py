@@ -76,7 +76,7 @@ def test_the_default_is_what_the_readme_says_it_is():
         ("drop=1.0", "drop takes float >= 0 < 1, not 1.0"),
         ("batch_size=0", "batch_size takes int >= 1, not 0"),
         ("folds=2", "folds takes int >= 3"),
-        ("encoder.audio.mels=0", "takes int >= 1"),
+        ("encoder.audio.front.mels=0", "takes int >= 1"),
         ("trainer.precision=foo", "takes 32-true | 64-true"),
         ("seed=-1", "seed takes int >= 0"),
         ("seeds=[-1]", "a seed is a number from 0"),
