@@ -35,6 +35,17 @@ def vectors(rows: int, steps: int) -> Tensor:
     return torch.randn(rows, steps, 5)
 
 
+def cells(rows: int, steps: int) -> Tensor:
+    """As COLUMNS has them: a number, one that says whether it is missing, and one of four categories or none."""
+    missing = torch.rand(rows, steps, 1) < 0.2
+    number = torch.randn(rows, steps, 1).masked_fill(missing, 0.0)
+    category = torch.eye(5)[torch.randint(5, (rows, steps))][..., :4]
+    return torch.cat([torch.randn(rows, steps, 1), number, missing.float(), category], dim=2)
+
+
+COLUMNS = [("number", 1), ("number", 2), ("category", 4)]
+
+
 READS = {
     "text": Reads(30, (6, 1, 0, 3), 10**6, words),
     "audio": Reads(8000, (2000, 700, 0, 1), float("nan"), waves),
@@ -43,6 +54,10 @@ READS = {
     "vector": Reads(5, (1, 1, 0, 1), float("inf"), vectors),
     "video": Reads(3, (4, 1, 0, 2), 255, pictures),
     "tabular": Reads(5, (1, 1, 0, 1), float("inf"), vectors),
+    "tabular/embed_mlp": Reads(7, (1, 1, 0, 1), float("inf"), cells, lambda: {"columns": COLUMNS}),
+    "tabular/ft_transformer": Reads(
+        7, (1, 1, 0, 1), float("inf"), cells, lambda: {"columns": COLUMNS}, lambda: {"dim": 32, "feedforward": 32}
+    ),
 }
 
 

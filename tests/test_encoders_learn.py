@@ -16,7 +16,7 @@ ROWS, CLASSES = 64, 4
 USUAL = (3e-3, 300)  # rate, steps
 SPEED: dict[str, tuple[float, int]] = {}
 WIDE = 64  # features of what is linear in them: as many as rows, which any labels are then linear in
-LINEAR = {"vector/identity", "sequence/identity"}
+LINEAR = {f"{kind}/{name}" for kind in ("vector", "sequence", "tabular") for name in ("identity", "linear")}
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=encoder_id)

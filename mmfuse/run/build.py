@@ -1,16 +1,17 @@
 """What is trained: a model of the parts that the config names, and the learner that trains it."""
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
+from mmfuse.config import target as targets
 from mmfuse.encoders.learned_token import LearnedToken
 from mmfuse.errors import ConfigError
 from mmfuse.run.make import Config, make
 from mmfuse.run.prepare import Prepared
-from mmfuse.types import Encoder, Model
+from mmfuse.types import Encoder, Model, Preparation
 
 if TYPE_CHECKING:
     from mmfuse.learner.learner import Learner
@@ -23,10 +24,16 @@ def build(cfg: Config, prepared: Prepared, seed: int) -> Model:
     token = missing["policy"] == "fill" and missing["fill"] == "token"
     for modality, preparation in prepared.preparations.items():
         about = {k: v for k, v in cfg["encoder"][modality].items() if k not in ("name", "prepare", "augment")}
-        encoder: Encoder = make(about, f"encoder.{modality}", size=preparation.size, **preparation.parts())
+        encoder: Encoder = make(about, f"encoder.{modality}", size=preparation.size, **taken(about, preparation))
         encoders[modality] = LearnedToken(encoder) if token else encoder
     fusion = partial(make, cfg["fusion"], "fusion")
     return make(cfg["model"], "model", encoders=encoders, tasks=prepared.tasks, fusion=fusion)
+
+
+def taken(about: Config, preparation: Preparation) -> dict[str, Any]:
+    """Those of a preparation's parts that the encoder has arguments for; all, where its source can't be read."""
+    target = targets.read(about["_target_"])
+    return {name: part for name, part in preparation.parts().items() if target is None or name in target.parameters}
 
 
 def augment(cfg: Config, prepared: Prepared) -> dict[str, nn.Module]:
