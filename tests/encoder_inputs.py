@@ -56,7 +56,12 @@ READS = {
     "tabular": Reads(5, (1, 1, 0, 1), float("inf"), vectors),
     "tabular/embed_mlp": Reads(7, (1, 1, 0, 1), float("inf"), cells, lambda: {"columns": COLUMNS}),
     "tabular/ft_transformer": Reads(
-        7, (1, 1, 0, 1), float("inf"), cells, lambda: {"columns": COLUMNS}, lambda: {"dim": 32, "feedforward": 32}
+        7,
+        (1, 1, 0, 1),
+        float("inf"),
+        cells,
+        lambda: {"columns": COLUMNS},
+        lambda: {"dim": 32, "layers": 2, "feedforward": 64, "attention_dropout": 0.0, "dropout": 0.0},
     ),
 }
 
