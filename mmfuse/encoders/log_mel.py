@@ -21,9 +21,9 @@ class LogMel(Front):
         self.bands = mels
         self.spectrum = Spectrum(rate, window_ms, hop_ms)
         filters = mel_filter_bank(self.spectrum.bins, mels, 0.0, rate / 2, rate, norm="slaney", mel_scale="slaney")
-        self.register_buffer("filters", torch.from_numpy(filters.T).float(), persistent=False)  # (mels, bins)
+        self.register_buffer("filters", torch.from_numpy(filters).float(), persistent=False)  # (bins, mels)
 
     def forward(self, signal: Signal) -> Signal:
         """Waveforms (B, samples) -> decibels (B, F, mels), 1 + samples // hop frames for each clip."""
-        power, mask = self.spectrum(signal)  # (B, bins, F), (B, F)
-        return in_decibels(self.filters @ power, mask)
+        power, mask = self.spectrum(signal)  # (B, F, bins), (B, F)
+        return in_decibels(power @ self.filters, mask)

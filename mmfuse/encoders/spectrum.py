@@ -45,21 +45,21 @@ class Spectrum(nn.Module):
             raise ValueError(f"window_ms={window_ms} is less than two samples at {rate} samples a second")
         self.register_buffer("window", torch.hann_window(self.length), persistent=False)
 
-    def forward(self, signal: Signal) -> tuple[Float[Tensor, "B bins F"], Bool[Tensor, "B F"]]:
+    def forward(self, signal: Signal) -> tuple[Float[Tensor, "B F bins"], Bool[Tensor, "B F"]]:
         """Power and its mask, 1 + samples // hop centred frames for each clip. Beyond its ends is silence."""
         sound = signal.data.masked_fill(~signal.mask, 0.0)
         spectrum = torch.stft(
             sound, self.length, self.hop, window=self.window, center=True, pad_mode="constant", return_complex=True
-        )  # (B, bins, F)
-        power = torch.view_as_real(spectrum).square().sum(dim=-1)  # (B, bins, F); far cheaper than abs()
+        ).transpose(1, 2)  # (B, F, bins), which is how it lies in memory
+        power = (spectrum * spectrum.conj()).real  # (B, F, bins); far cheaper than abs(), or a sum of squares
         samples = signal.mask.sum(dim=1)  # (B,)
         frames = torch.where(samples > 0, 1 + samples // self.hop, 0)
-        return power, torch.arange(power.shape[2], device=frames.device) < frames[:, None]
+        return power, torch.arange(power.shape[1], device=frames.device) < frames[:, None]
 
 
-def in_decibels(power: Float[Tensor, "B C F"], mask: Bool[Tensor, "B F"]) -> Signal:
-    """(B, F, C), no less than `RANGE` below the loudest place of each clip; that of the batch says nothing."""
-    decibels = 10 * power.clamp(min=1e-10).log10().transpose(1, 2)  # (B, F, C)
+def in_decibels(power: Float[Tensor, "B F C"], mask: Bool[Tensor, "B F"]) -> Signal:
+    """No less than `RANGE` below the loudest place of each clip; that of the batch says nothing."""
+    decibels = 10 * power.clamp(min=1e-10).log10()  # (B, F, C)
     heard = decibels.masked_fill(~mask.unsqueeze(-1), -torch.inf)
     floor = heard.amax(dim=(1, 2), keepdim=True) - RANGE  # (B, 1, 1)
     return Signal(torch.maximum(decibels, floor).masked_fill(~mask.unsqueeze(-1), 0.0), mask)
