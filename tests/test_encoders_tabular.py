@@ -8,6 +8,7 @@ from torch import nn
 from mmfuse.encoders.embed_mlp import EmbedMLP
 from mmfuse.encoders.ft_transformer import FTTransformer
 from mmfuse.prepare.cells import Cells
+from mmfuse.run.build import taken
 from mmfuse.types import Signal
 
 ROWS = [
@@ -39,6 +40,10 @@ class TestColumns:
         assert cells.parts() == {"columns": expected}
         assert sum(width for _, width in expected) == cells.size
         assert through_json(cells).parts() == cells.parts()
+
+    def test_go_to_the_encoders_that_take_them(self, cells):
+        for name, given in {"embed_mlp.EmbedMLP": cells.parts(), "mlp.MLP": {}, "linear.Linear": {}}.items():
+            assert taken({"_target_": f"mmfuse.encoders.{name}"}, cells) == given
 
     @pytest.mark.parametrize("encoder", [EmbedMLP, FTTransformer])
     def test_have_to_be_as_wide_as_the_features(self, encoder):
