@@ -1,6 +1,6 @@
 """Speed and memory of the data path, each against a rival in the same run: `python scripts/bench.py [NAME ...]`.
 
-Names: vectors, lengths, pictures, memory, table. A ratio says more than a time does.
+Names: vectors, lengths, pictures, memory, table, mel. A ratio says more than a time does.
 """
 
 import argparse
@@ -29,13 +29,14 @@ from mmfuse.data.by_length import ByLength, padded
 from mmfuse.data.columns import Column, Stored, Streamed
 from mmfuse.data.order import Order
 from mmfuse.data.splits import Split
+from mmfuse.encoders.log_mel import LogMel
 from mmfuse.prepare.pixels import Pixels
 from mmfuse.record.facts import facts
 from mmfuse.run.build import build
 from mmfuse.run.examine import examine
 from mmfuse.run.loader import loader
 from mmfuse.run.prepare import Prepared, divide, load, prepare
-from mmfuse.types import Ragged
+from mmfuse.types import Ragged, Signal
 
 GB = 1e9
 REPEATS = 5
@@ -387,7 +388,41 @@ def table() -> Iterator[Row]:
         yield Row(f"  {name}", seconds, None, ("<", 10.0) if name == "mmfuse init" else None, "s")
 
 
-PARTS = {part.__name__: part for part in (vectors, lengths, pictures, memory, table)}
+# ---- mel: log-mel spectrograms of 1,000 clips of half a second at 8 kHz, against librosa's
+
+
+def mel() -> Iterator[Row]:
+    import librosa
+
+    clips = 0.1 * np.random.default_rng(0).standard_normal((1000, 4000), dtype=np.float32)
+    signal = Signal(torch.from_numpy(clips), torch.ones(clips.shape, dtype=torch.bool))
+    front = LogMel(8000)
+    framed = {"n_fft": 256, "hop_length": 80, "n_mels": 40, "pad_mode": "constant"}
+
+    def librosas() -> Iterator[np.ndarray]:
+        for clip in clips:
+            yield librosa.power_to_db(librosa.feature.melspectrogram(y=clip, sr=8000, **framed), top_db=80).T
+
+    def ours(size: int) -> Iterator[torch.Tensor]:
+        for start in range(0, len(clips), size):
+            with torch.no_grad():
+                yield front(Signal(*(part[start : start + size] for part in signal))).data
+
+    furthest = np.abs(torch.cat(list(ours(1000))).numpy() - np.stack(list(librosas()))).max()
+    default = max(1, len(os.sched_getaffinity(0)))
+    for threads in sorted({1, default}):
+        torch.set_num_threads(threads)
+        batches = {f"batches of {size}": Again(partial(ours, size)) for size in (64, 1000)}
+        rate = rates({"librosa": Again(librosas)} | batches)
+        for name in batches:  # all at once is for comparison: the system hands out that much memory anew each time
+            about = f"log-mel, {name}, threads={threads}, against librosa"
+            goal = (">=", 5.0) if name == "batches of 64" else None
+            yield Row(about, len(clips) / rate[name], len(clips) / rate["librosa"], goal, "clips/s")
+    torch.set_num_threads(1)
+    yield Row("  furthest from librosa's", float(furthest), None, ("<", 1e-4), "dB")
+
+
+PARTS = {part.__name__: part for part in (vectors, lengths, pictures, memory, table, mel)}
 
 
 def machine() -> str:

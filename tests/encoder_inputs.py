@@ -76,6 +76,17 @@ def small_frames() -> dict[str, Any]:
     return {"frame": frame, "over_time": "transformer"}
 
 
+def cells(rows: int, steps: int) -> Tensor:
+    """As COLUMNS has them: a number, one that says whether it is missing, and one of four categories or none."""
+    missing = torch.rand(rows, steps, 1) < 0.2
+    number = torch.randn(rows, steps, 1).masked_fill(missing, 0.0)
+    category = torch.eye(5)[torch.randint(5, (rows, steps))][..., :4]
+    return torch.cat([torch.randn(rows, steps, 1), number, missing.float(), category], dim=2)
+
+
+COLUMNS = [("number", 1), ("number", 2), ("category", 4)]
+
+
 READS = {
     "text": Reads(30, (6, 1, 0, 3), 10**6, words),
     "text/bag": Reads(200, (6, 1, 0, 3), 10**6, many_words),
@@ -99,6 +110,15 @@ READS = {
     "image/hf": Reads(3, (1, 1, 0, 1), nan, pixels, keys=lambda: {"model": tiny.vit(), "freeze": False}),
     "audio/hf": Reads(
         8000, (900, 300, 0, 1), nan, waves, keys=lambda: {"model": tiny.wav2vec2("layer"), "freeze": False}
+    ),
+    "tabular/embed_mlp": Reads(7, (1, 1, 0, 1), float("inf"), cells, lambda: {"columns": COLUMNS}),
+    "tabular/ft_transformer": Reads(
+        7,
+        (1, 1, 0, 1),
+        float("inf"),
+        cells,
+        lambda: {"columns": COLUMNS},
+        lambda: {"dim": 32, "layers": 2, "feedforward": 64, "attention_dropout": 0.0, "dropout": 0.0},
     ),
 }
 

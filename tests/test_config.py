@@ -76,7 +76,7 @@ def test_the_default_is_what_the_readme_says_it_is():
         ("drop=1.0", "drop takes float >= 0 < 1, not 1.0"),
         ("batch_size=0", "batch_size takes int >= 1, not 0"),
         ("folds=2", "folds takes int >= 3"),
-        ("encoder.audio.mels=0", "takes int >= 1"),
+        ("encoder.audio.front.mels=0", "takes int >= 1"),
         ("trainer.precision=foo", "takes 32-true | 64-true"),
         ("seed=-1", "seed takes int >= 0"),
         ("seeds=[-1]", "a seed is a number from 0"),
@@ -152,6 +152,21 @@ def test_entries_that_cannot_be_read_say_how_to_write_them(typed, says):
 def test_a_data_sets_card_has_what_is_said_of_every_data_set():
     assert "dataset.missing.policy='mask'" in card(Catalog(), "dataset/table")
     assert "dataset.split.column='split'" in card(Catalog(), "dataset/av_digits")
+
+
+def test_a_part_inside_an_encoder_may_be_another():
+    film = ["dataset=table", "dataset.file=t.csv", "dataset.modalities={film: {kind: video}}", "encoder.film=frames"]
+    film += ["dataset.tasks={y: {kind: multiclass}}"]
+    lenet = ["encoder.film.frame._target_=mmfuse.encoders.lenet.LeNet", "encoder.film.frame.channels=4"]
+    frame = composed(*film, *lenet)["encoder"]["film"]["frame"]
+    assert frame == {"_target_": "mmfuse.encoders.lenet.LeNet", "_partial_": True, "channels": 4}
+    assert "unknown key 'encoder.film.frame.groups'" in refusal(*film, *lenet, "encoder.film.frame.groups=4")
+    assert "must not run" in refusal(*film, "encoder.film.frame._target_=os.system")
+
+
+def test_what_is_said_once_reaches_the_preparation():
+    encoder = composed("encoder.text=hf", "encoder.text.model=some/model")["encoder"]["text"]
+    assert encoder["prepare"]["model"] == encoder["model"] == "some/model"
 
 
 def test_modalities_keep_the_order_of_the_data_set():

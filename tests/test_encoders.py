@@ -3,7 +3,6 @@
 An encoder is under test as soon as it has a config. What it reads goes by the folder it is in: encoder_inputs.py.
 """
 
-import librosa
 import numpy as np
 import pytest
 import torch
@@ -13,10 +12,7 @@ from mmfuse.encoders.cnn import CNN
 from mmfuse.encoders.embedding_lstm import EmbeddingLSTM
 from mmfuse.encoders.gru import GRU
 from mmfuse.encoders.identity import Identity
-from mmfuse.encoders.log_mel import LogMel
-from mmfuse.encoders.mel_cnn import MelCNN
 from mmfuse.encoders.mlp import MLP
-from mmfuse.encoders.spec_augment import SpecAugment
 from mmfuse.types import Signal
 
 
@@ -114,89 +110,6 @@ def test_is_the_same_once_saved_and_loaded(made, encoder, signal, unpadded, tmp_
     other = made()
     other.load_state_dict(torch.load(tmp_path / "encoder.pt", weights_only=True))
     torch.testing.assert_close(unpadded(other(signal)), unpadded(encoder(signal)), atol=0, rtol=0)
-
-
-class TestLogMel:
-    @pytest.mark.parametrize("rate", [8000, 16000])
-    @pytest.mark.filterwarnings("ignore:n_fft=:UserWarning")  # librosa's, of the clip shorter than a window
-    def test_agrees_with_librosa_clip_by_clip(self, rate, random):
-        lengths = [100, rate // 100 * 7, 1999, 2000, 2001, rate // 2, rate]
-        clips = [0.05 * random.normal(size=n) + 0.5 * np.sin(2 * np.pi * 440 / rate * np.arange(n)) for n in lengths]
-        clips[-1][rate // 3 :] = 0.0  # silence, which is 80 dB below the loudest place and no less
-        clips[-2] *= 1e-3  # a quiet clip in a loud batch
-        clips = [clip.astype(np.float32) for clip in clips]
-        data = torch.zeros(len(clips), rate)
-        for row, clip in enumerate(clips):
-            data[row, : len(clip)] = torch.from_numpy(clip)
-        decibels, mask = LogMel(rate)(Signal(data, torch.arange(rate) < torch.tensor(lengths)[:, None]))
-        for row, clip in enumerate(clips):
-            power = librosa.feature.melspectrogram(
-                y=clip,
-                sr=rate,
-                n_fft={8000: 256, 16000: 512}[rate],  # 32 ms
-                hop_length=rate // 100,
-                n_mels=40,
-                power=2.0,
-                center=True,
-                pad_mode="constant",
-            )
-            expected = librosa.power_to_db(power, top_db=80).T  # (F, mels)
-            assert mask[row].sum() == len(expected)
-            np.testing.assert_allclose(decibels[row][mask[row]].numpy(), expected, atol=1e-4, rtol=1e-4)
-
-    def test_refuses_a_hop_of_less_than_a_sample(self):
-        with pytest.raises(ValueError, match=r"hop_ms=0\.01"):
-            LogMel(8000, hop_ms=0.01)
-
-    def test_loudness_says_nothing_to_the_network_behind_it(self, unpadded):
-        wave, mask = 0.1 * torch.randn(1, 2000), torch.ones(1, 2000, dtype=torch.bool)
-        encoder = MelCNN(8000, dim=16).eval()
-        quiet, loud = encoder(Signal(wave, mask)), encoder(Signal(5 * wave, mask))
-        torch.testing.assert_close(unpadded(loud), unpadded(quiet), atol=1e-3, rtol=1e-3)
-
-
-class TestSpecAugment:
-    LENGTHS = torch.tensor([30, 12, 0, 30])
-
-    @pytest.fixture
-    def spectrogram(self):
-        """Ones (B, F, bands), so that zeros are what was hidden."""
-        return torch.ones(4, 30, 20), torch.arange(30) < self.LENGTHS[:, None]
-
-    def test_hides_bands_of_frames_and_of_pitch(self, spectrogram):
-        steps, mask = spectrogram
-        widths = {"time": set(), "frequency": set()}
-        for _ in range(200):
-            hidden = SpecAugment(1, 5, 1, 4)(steps, mask) == 0
-            frames, bands = hidden.all(dim=2), hidden.all(dim=1)  # (B, F), (B, bands)
-            assert torch.equal(hidden, frames[:, :, None] | bands[:, None, :])
-            for name, places in (("time", frames), ("frequency", bands)):
-                starts = places[:, :1].sum(dim=1) + (places[:, 1:] & ~places[:, :-1]).sum(dim=1)
-                assert (starts <= 1).all()  # one band a row
-                widths[name] |= set(places[0].sum(dim=0, keepdim=True).tolist())
-            assert not (frames & ~mask).any()
-        assert widths == {"time": set(range(6)), "frequency": set(range(5))}
-
-    def test_every_place_may_be_hidden_and_rows_differ(self, spectrogram):
-        steps, mask = spectrogram
-        hidden = torch.stack([SpecAugment(2, 8, 2, 6)(steps, mask) == 0 for _ in range(300)])
-        assert torch.equal(hidden.any(dim=0)[[0, 3]], torch.ones(2, 30, 20, dtype=torch.bool))
-        assert not torch.equal(hidden[:, 0], hidden[:, 3])
-
-    def test_only_training_is_disturbed_by_it(self, unpadded):
-        """And there the paper's LD policy hides far more than nothing."""
-        torch.manual_seed(1)
-        signal = Signal(0.1 * torch.randn(2, 4000), torch.ones(2, 4000, dtype=torch.bool))
-        encoder = MelCNN(8000, dim=16, time_masks=2, time_width=10, frequency_masks=2, frequency_width=13)
-        plain = MelCNN(8000, dim=16)
-        plain.load_state_dict(encoder.state_dict())
-        torch.testing.assert_close(encoder.eval()(signal), plain.eval()(signal), atol=0, rtol=0)
-        assert not torch.allclose(encoder.train()(signal).data, plain.train()(signal).data)
-
-    @pytest.mark.parametrize("widths", [(1, 0, 0, 0), (0, 5, 0, 0), (0, 0, 2, 0), (-1, 5, 0, 0)])
-    def test_refuses_masks_without_a_width(self, widths):
-        with pytest.raises(ValueError, match="both are needed"):
-            SpecAugment(*widths)
 
 
 class TestRecurrent:

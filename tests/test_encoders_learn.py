@@ -14,9 +14,9 @@ from mmfuse.types import Signal
 
 ROWS, CLASSES = 64, 4
 USUAL = (3e-3, 300)  # rate, steps
-SPEED: dict[str, tuple[float, int]] = {}
+SPEED: dict[str, tuple[float, int]] = {f"audio/{front}_gru": (1e-2, 300) for front in ("mel", "mfcc", "stft")}
 WIDE = 64  # features of what is linear in them: as many as rows, which any labels are then linear in
-LINEAR = {"vector/identity", "sequence/identity"}
+LINEAR = {f"{kind}/{name}" for kind in ("vector", "sequence", "tabular") for name in ("identity", "linear")}
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=encoder_id)

@@ -225,8 +225,8 @@ FORMS = {
     "tabs": lines().replace(b" ", b"\t"),
     "binary": binary(),
     "binary without line ends": binary(end=b""),
-    "gzipped": gzip.compress(lines()),
-    "gzipped binary": gzip.compress(binary()),
+    "gzipped": gzip.compress(lines(), mtime=0),
+    "gzipped binary": gzip.compress(binary(), mtime=0),
     "a word with spaces, a word twice": lines() + b". . . 7 7 7\nred 8 8 8\n",
 }
 
@@ -354,7 +354,7 @@ class TestVectors:
             (b"5 3\n" + lines(), "line 5: the end after 4 words, where the header says 5"),
             (binary()[:-20], "word 4: the end, where its header says 4 words of 3 numbers"),
             (binary().replace(struct.pack("<f", 0.25), struct.pack("<f", float("inf"))), "word 2: inf, which is not"),
-            (gzip.compress(lines())[:-12], "cannot be read"),
+            (gzip.compress(lines(), mtime=0)[:-12], "cannot be read"),
             (b"", "line 1: nothing; the file is empty"),
             (b"red\n", "line 1: 0 numbers"),
             (b"PK\x03\x04 and so on", "is a zip archive"),

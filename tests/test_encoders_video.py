@@ -8,7 +8,7 @@ import torch
 
 from mmfuse.encoders.cnn import CNN
 from mmfuse.encoders.cnn3d import CNN3D
-from mmfuse.encoders.frames import Frames, sines
+from mmfuse.encoders.frames import Frames
 from mmfuse.encoders.lenet import LeNet
 from mmfuse.prepare.frames import Frames as Prepared
 from mmfuse.types import Signal
@@ -56,14 +56,6 @@ class TestFrames:
         encoder = by_frame(over_time)
         forth, back = encoder(film).pooled(), encoder(Signal(film.data.flip(1), film.mask)).pooled()
         assert torch.allclose(forth, back, atol=1e-5) == (over_time == "mean")
-
-    @pytest.mark.parametrize("dim", [6, 7])
-    def test_sines_are_the_papers(self, dim):
-        """PE(t, 2i) = sin(t / 10000^(2i / d)), and the cosine for 2i + 1."""
-        time, pair = np.arange(20)[:, None], np.arange((dim + 1) // 2)
-        angle = time / 10000 ** (2 * pair / dim)
-        expected = np.concatenate([np.sin(angle), np.cos(angle)], axis=1)[:, :dim]
-        np.testing.assert_allclose(sines(20, dim).numpy(), expected, atol=1e-5)
 
     def test_missing_frames_enter_no_batch_statistics(self, film):
         encoder = Frames(3, partial(LeNet, channels=4, layers=1), "mean").train()

@@ -151,8 +151,8 @@ class Entry:
                 raise ValueError("a file is not as it was written")
             with np.load(self.folder / INDEX) as index:
                 lengths, failures = index["lengths"], read(index["failures"])
-            mapped = "c" if lengths.any() else None  # torch wants what it could write to: a copy, of which nobody knows
-            data = np.load(self.folder / DATA, mmap_mode=mapped)
+            there = self.folder / DATA  # torch wants what it could write to: "c" is a copy on writing, if there is any
+            data = np.load(there, mmap_mode="c") if lengths.any() else np.load(there)
         except DAMAGED:
             self.damaged = True
             if self.folder.exists():
@@ -165,7 +165,7 @@ class Entry:
 def save(place: Path, **arrays: np.ndarray) -> None:
     def fill(at: Path) -> None:
         with open(at, "wb") as file:
-            np.savez(file, **arrays)
+            np.savez(file, allow_pickle=False, **arrays)
 
     write(place, fill)
 

@@ -43,7 +43,7 @@ def compose(
     names = select.encoders(config, encoders, catalog)
     for modality, name in names.items():
         kind = config["dataset"]["modalities"][modality]["kind"]
-        known = schema.with_encoder(known, catalog, modality, kind, name, config["encoder"][modality]["_target_"])
+        known = schema.with_encoder(known, catalog, modality, kind, name, select.targets(config["encoder"][modality]))
     check_tree(config, known, arguments, allow)
     select.place(config, choices["dataset"])
     for modality, name in names.items():

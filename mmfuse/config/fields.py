@@ -1,6 +1,8 @@
 """The keys there are, what each accepts and means: read from the yaml files and from what they are to be built with."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import yaml
@@ -126,11 +128,14 @@ def of_part(fields: Fields, prefix: str, group: str, own_target: str | None = No
     return typed
 
 
-def of_encoder(fields: Fields, prefix: str, own_target: str | None = None) -> Fields:
-    """An encoder's keys and those of what its file names besides."""
-    fields = of_part(fields, prefix, "encoder", own_target)
+def of_encoder(fields: Fields, prefix: str, own_targets: Mapping[str, str] = MappingProxyType({})) -> Fields:
+    """An encoder's keys and those of what its file names besides.
+
+    `own_targets` are other ones than the file names: of the encoder by "", of a part inside or besides it by its name.
+    """
+    fields = of_part(fields, prefix, "encoder", own_targets.get(""))
     for part in (*BESIDES, *INSIDE):
-        fields = of_part(fields, f"{prefix}.{part}", part)
+        fields = of_part(fields, f"{prefix}.{part}", part, own_targets.get(part))
     return fields
 
 

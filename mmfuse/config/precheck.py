@@ -18,10 +18,11 @@ def precheck(
     """Refuses keys and simple values, as far as they can be known without composing."""
     targets = {a.key.removesuffix("._target_"): a.value for a in arguments if a.key.endswith("._target_")}
     known = schema.build(catalog, choices, targets)
+    own = {key.split(".")[1] for key in targets if within(key, "encoder")}  # modalities with encoders of another make
     modalities = known.fields["dataset.modalities"].default or {}
     declared = any("dataset.modalities" in schema.parents(a.key) for a in arguments)
     for modality, about in modalities.items():
-        if "kind" in about and f"encoder.{modality}" not in targets and not declared:
+        if "kind" in about and modality not in own and not declared:
             chosen = encoders.get(modality)
             name = chosen.value if chosen else None
             known = located(schema.with_encoder, chosen, known, catalog, modality, about["kind"], name)
@@ -37,7 +38,7 @@ def precheck(
         if within(argument.key, "encoder"):
             modality = argument.key.split(".")[1]
             chosen_here = argument in encoders.values() and modality in modalities
-            if declared or chosen_here or f"encoder.{modality}" in targets:
+            if declared or chosen_here or modality in own:
                 continue
             if modality not in modalities:
                 said = f"'{argument.key}': the data set has no modality '{modality}'{argument.place}"

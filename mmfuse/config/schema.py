@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import yaml
@@ -51,11 +52,16 @@ def merged(field: Field, general: Field | None) -> Field:
 
 
 def with_encoder(
-    schema: Schema, catalog: Catalog, modality: str, kind: str, name: str | None, own_target: str | None = None
+    schema: Schema,
+    catalog: Catalog,
+    modality: str,
+    kind: str,
+    name: str | None,
+    own_targets: Mapping[str, str] = MappingProxyType({}),
 ) -> Schema:
-    """The schema with the keys of one modality's encoder."""
+    """The schema with the keys of one modality's encoder; of `own_targets` as `of_encoder` takes them."""
     prefix, file = f"encoder.{modality}", encoder_file(catalog, modality, kind, name)
-    part = of_encoder(of_file(file, prefix), prefix, own_target)
+    part = of_encoder(of_file(file, prefix), prefix, own_targets)
     return Schema(schema.fields | part, schema.root, {**schema.options, prefix: f"encoder/{kind}/{file.stem}"})
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from mmfuse.config import schema
 from mmfuse.config.arguments import Argument
 from mmfuse.config.catalog import Catalog
-from mmfuse.config.fields import BESIDES
+from mmfuse.config.fields import BESIDES, INSIDE
 from mmfuse.config.precheck import located
 from mmfuse.errors import ConfigError, offer
 
@@ -74,14 +74,24 @@ def encoders(config: Config, typed: Mapping[str, Argument], catalog: Catalog) ->
         name = typed[modality].value if modality in typed else name
         file = located(schema.encoder_file, typed.get(modality), catalog, modality, kind, name)
         base: Any = OmegaConf.to_container(OmegaConf.load(file))
-        if own.get("_target_", base["_target_"]) != base["_target_"]:  # somebody's own encoder
+        wanted = {part: t for part, t in targets(own).items() if t != targets(base).get(part)}
+        if wanted:  # somebody's own encoder, or another part inside it
             nothing = schema.Schema({}, (), {})
-            keys = schema.with_encoder(nothing, catalog, modality, kind, name, own["_target_"]).fields
-            base = {k: v for k, v in base.items() if f"encoder.{modality}.{k}" in keys or k in BESIDES}
+            keys = schema.with_encoder(nothing, catalog, modality, kind, name, wanted).fields
+            if "" in wanted:
+                base = {k: v for k, v in base.items() if f"encoder.{modality}.{k}" in keys or k in BESIDES}
+            for part in set(wanted) & set(base):
+                base[part] = {k: v for k, v in base[part].items() if f"encoder.{modality}.{part}.{k}" in keys}
         chosen[modality] = OmegaConf.to_container(OmegaConf.merge(base, own), resolve=True)
         found[modality] = file.stem
     config["encoder"] = chosen
     return found
+
+
+def targets(encoder: Mapping[str, Any]) -> dict[str, str]:
+    """What is to be built: the encoder by "", what is inside it and besides it by their names."""
+    named = {"": encoder, **{part: encoder.get(part) for part in (*BESIDES, *INSIDE)}}
+    return {part: about["_target_"] for part, about in named.items() if isinstance(about, dict) and "_target_" in about}
 
 
 def place(config: Config, name: str) -> None:

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Literal
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from mmfuse.encoders.attention_blocks import Blocks
 from mmfuse.encoders.recurrent import run_packed
+from mmfuse.encoders.sinusoids import sinusoids
 from mmfuse.types import Encoder, Signal
 
 
@@ -67,11 +67,4 @@ class Attending(nn.Module):
         self.blocks = Blocks(dim, heads, layers, feedforward=4 * dim, dropout=dropout)
 
     def forward(self, data: Float[Tensor, "B T D"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
-        return self.blocks(data + sines(data.shape[1], data.shape[2]).to(data), mask)
-
-
-def sines(steps: int, dim: int) -> Float[Tensor, "T D"]:
-    """Of waves whose lengths go from 2 pi to 10,000 times that: the sines, then the cosines."""
-    rate = 1e-4 ** (torch.arange((dim + 1) // 2) * 2 / dim)
-    angle = torch.arange(steps).unsqueeze(1) * rate  # (T, D/2)
-    return torch.cat([angle.sin(), angle.cos()], dim=1)[:, :dim]
+        return self.blocks(data + sinusoids(data.shape[1], data.shape[2], data.device), mask)

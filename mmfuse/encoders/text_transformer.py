@@ -4,13 +4,11 @@ Vaswani et al., Attention Is All You Need, 2017, https://arxiv.org/abs/1706.0376
 word stands, so that a text may be of any length; normalized before each sublayer.
 """
 
-import math
-
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from mmfuse.encoders.attention_blocks import Blocks
+from mmfuse.encoders.sinusoids import sinusoids
 from mmfuse.encoders.word_embedding import word_embedding
 from mmfuse.types import Encoder, Signal
 
@@ -40,16 +38,5 @@ class TextTransformer(Encoder):
 
     def forward(self, signal: Signal) -> Signal:
         words = self.widen(self.embed(signal.data.masked_fill(~signal.mask, 0)))  # (B, T, dim)
-        places = sinusoids(words.shape[1], self.dim).to(words)  # (T, dim)
+        places = sinusoids(words.shape[1], self.dim, words.device)  # (T, dim)
         return Signal(self.blocks(self.dropout(words + places), signal.mask), signal.mask)
-
-
-def sinusoids(steps: int, dim: int) -> Float[Tensor, "T D"]:
-    """Section 3.5: sin(place / 10000^(2i / dim)) at 2i, and its cosine at 2i + 1.
-
-    >>> sinusoids(2, 2).round(decimals=4).tolist()
-    [[0.0, 1.0], [0.8414999842643738, 0.5403000116348267]]
-    """
-    rates = torch.exp(torch.arange(0, dim, 2) * (-math.log(10000.0) / dim))  # (D / 2,)
-    angles = torch.arange(steps).unsqueeze(1) * rates  # (T, D / 2)
-    return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)

@@ -69,6 +69,14 @@ class Cells(Preparation):
             raise ValueError(f"column '{new[0]}': the training rows have none of that name")
         return [named(name, column.read, row.get(name)) for name, column in self.columns.items()]
 
+    def parts(self) -> dict[str, Any]:
+        """`columns`: of "number" or "category", each with how many features it has; those that have none are left out.
+
+        Of a number's two features, the second says that it is missing.
+        """
+        kinds = {Numeric: "number", Categorical: "category"}
+        return {"columns": [(kinds[type(column)], column.width) for column in self.columns.values() if column.width]}
+
     def state(self) -> dict[str, Any]:
         return {"columns": [[name, column.state()] for name, column in self.columns.items()]}
 

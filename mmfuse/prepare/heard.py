@@ -14,15 +14,14 @@ from mmfuse.types import Preparation, Ragged
 
 
 class Heard(Preparation):
-    def __init__(self, model: str = "", max_seconds: float = 10.0, threads: int = 4):
+    def __init__(self, model: str, max_seconds: float = 10.0, threads: int = 4):
         """`model` is a folder or a name on the hub. What is beyond `max_seconds` is cut.
 
         A step is a sample or, of models that hear a spectrogram, a frame of it. Sounds are resampled to the rate that
         the model knows, several channels averaged. Files are decoded in `threads` threads.
         """
         self.model, self.max_seconds, self.threads, self.size = model, max_seconds, threads, 0
-        if model:
-            self.open()
+        self.open()
 
     def open(self) -> None:
         from transformers import AutoFeatureExtractor  # seconds, for those who use it

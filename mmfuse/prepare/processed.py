@@ -13,11 +13,10 @@ from mmfuse.types import Preparation, Ragged
 
 
 class Processed(Preparation):
-    def __init__(self, model: str = "", threads: int = 4):
+    def __init__(self, model: str, threads: int = 4):
         """`model` is a folder or a name on the hub. Files are decoded in `threads` threads."""
         self.model, self.threads, self.size = model, threads, 3
-        if model:
-            self.open()
+        self.open()
 
     def open(self) -> None:
         from transformers import AutoImageProcessor  # seconds, for those who use it

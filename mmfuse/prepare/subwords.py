@@ -1,5 +1,6 @@
 """From text to the subwords of a pretrained model, by its own tokenizer (Hugging Face transformers)."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,12 +12,11 @@ from mmfuse.types import Preparation, Ragged
 
 
 class Subwords(Preparation):
-    def __init__(self, model: str = "", max_length: int = 128):
+    def __init__(self, model: str, max_length: int = 128):
         """`model` is a folder or a name on the hub; `max_length` subwords of each text, its special ones among them."""
         self.model, self.max_length = model, max_length
         self.size = 0
-        if model:
-            self.open()
+        self.open()
 
     def open(self) -> None:
         from transformers import AutoTokenizer  # seconds, for those who use it
@@ -38,7 +38,11 @@ class Subwords(Preparation):
         return Ragged(torch.tensor([n for numbers in each for n in numbers], dtype=torch.long), lengths)
 
     def state(self) -> dict[str, Any]:
-        return {"model": self.model, "max_length": self.max_length}
+        learned = (
+            self.tokenizer.backend_tokenizer.to_str() if self.tokenizer.is_fast else str(self.tokenizer.get_vocab())
+        )
+        which = hashlib.blake2b(learned.encode(), digest_size=16).hexdigest()  # so that another is known for another
+        return {"model": self.model, "max_length": self.max_length, "tokenizer": which}
 
     def restore(self, state: dict[str, Any]) -> None:
         self.model, self.max_length = state["model"], state["max_length"]

@@ -14,6 +14,7 @@ from mmfuse.cache.encode import encode, halved
 from mmfuse.cache.entry import Entry, Said
 from mmfuse.cache.place import root
 from mmfuse.cache.values import Distinct, distinct
+from mmfuse.config import target as targets
 from mmfuse.data.columns import Stored
 from mmfuse.data.reader import Reader
 from mmfuse.encoders.pretrained import Pretrained
@@ -43,7 +44,13 @@ def frozen(cfg: Config, modality: str, preparation: Preparation) -> Pretrained |
 
 def encoder_of(cfg: Config, modality: str, preparation: Preparation) -> Encoder:
     about = {k: v for k, v in cfg["encoder"][modality].items() if k not in ("name", "prepare", "augment")}
-    return make(about, f"encoder.{modality}", size=preparation.size, **preparation.parts())
+    return make(about, f"encoder.{modality}", size=preparation.size, **taken(about, preparation))
+
+
+def taken(about: Config, preparation: Preparation) -> dict[str, Any]:
+    """Those of a preparation's parts that the encoder has arguments for; all, where its source can't be read."""
+    target = targets.read(about["_target_"])
+    return {name: part for name, part in preparation.parts().items() if target is None or name in target.parameters}
 
 
 def encoded(

@@ -1,51 +1,51 @@
-"""A convolutional network over time on log-mel spectrograms, whose bands are its channels. A step for each moment.
+"""A convolutional network over time on a front end for sound, whose bands are its channels. A step for each moment.
 
-Blocks of a convolution, halved by max-pooling, layer normalization over channels (Ba et al., 2016,
+The front end is a log-mel spectrogram, that of all frequencies, or cepstral coefficients. Then come blocks of a
+convolution, halved by max-pooling, layer normalization over channels (Ba et al., 2016,
 https://arxiv.org/abs/1607.06450) and relu. Frames beyond a clip's end are zeros before every convolution, as its own
 border is, so that padding changes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from mmfuse.encoders.log_mel import LogMel
 from mmfuse.encoders.spec_augment import SpecAugment
+from mmfuse.encoders.spectrum import Front
 from mmfuse.types import Encoder, Signal
 
 
-class MelCNN(Encoder):
+class SoundCNN(Encoder):
     def __init__(
         self,
         size: int,
+        front: Callable[..., Front],
         dim: int = 128,
         widths: Sequence[int] = (64,),
-        mels: int = 40,
-        window_ms: float = 32.0,
-        hop_ms: float = 10.0,
         time_masks: int = 0,
         time_width: int = 0,
         frequency_masks: int = 0,
         frequency_width: int = 0,
     ):
-        """Waveforms of `size` samples a second; a block for each of `widths`, and one of `dim`, halves time.
+        """Waveforms of `size` samples a second, heard by `front(rate=size)`; a block for each of `widths`, and one of
+        `dim`, halves time.
 
-        The masks, with their widths in frames and in mel bands, are those of `SpecAugment`, in training only.
+        The masks, with their widths in frames and in bands, are those of `SpecAugment`, in training only.
         """
         super().__init__()
         self.dim = dim
-        self.spectrogram = LogMel(size, mels, window_ms, hop_ms)
+        self.front = front(rate=size)
         self.hide = SpecAugment(time_masks, time_width, frequency_masks, frequency_width)
-        self.blocks = nn.ModuleList(Block(before, after) for before, after in pairwise([mels, *widths, dim]))
+        self.blocks = nn.ModuleList(
+            Block(before, after) for before, after in pairwise([self.front.bands, *widths, dim])
+        )
 
     def forward(self, signal: Signal) -> Signal:
-        decibels, mask = self.spectrogram(signal)  # (B, F, mels), (B, F)
-        mean = Signal(decibels, mask).pooled().mean(dim=1)[:, None, None]  # (B, 1, 1): loudness says nothing
-        steps = ((decibels - mean) / 20.0).masked_fill(~mask.unsqueeze(-1), 0.0)  # (B, F, mels), in units of 20 dB
-        steps = self.hide(steps, mask)
+        steps, mask = self.front(signal)  # (B, F, bands), (B, F)
+        steps = self.hide(self.front.scaled(steps, mask), mask)
         for block in self.blocks:
             steps, mask = block(steps, mask)  # (B, F, C), (B, F)
         return Signal(steps, mask)
