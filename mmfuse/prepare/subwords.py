@@ -1,6 +1,7 @@
 """From text to the subwords of a pretrained model, by its own tokenizer (Hugging Face transformers)."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,15 +39,20 @@ class Subwords(Preparation):
         return Ragged(torch.tensor([n for numbers in each for n in numbers], dtype=torch.long), lengths)
 
     def state(self) -> dict[str, Any]:
-        learned = (
-            self.tokenizer.backend_tokenizer.to_str() if self.tokenizer.is_fast else str(self.tokenizer.get_vocab())
-        )
-        which = hashlib.blake2b(learned.encode(), digest_size=16).hexdigest()  # so that another is known for another
-        return {"model": self.model, "max_length": self.max_length, "tokenizer": which}
+        return {"model": self.model, "max_length": self.max_length, "tokenizer": digest(self.tokenizer)}
 
     def restore(self, state: dict[str, Any]) -> None:
         self.model, self.max_length = state["model"], state["max_length"]
         self.open()
+
+
+def digest(tokenizer: Any) -> str:
+    """A number for all that it knows, so that another of the same name is told from it."""
+    if not tokenizer.is_fast:
+        return hashlib.blake2b(str(tokenizer.get_vocab()).encode(), digest_size=16).hexdigest()
+    known = json.loads(tokenizer.backend_tokenizer.to_str())
+    known |= {"truncation": None, "padding": None}  # which each call may change
+    return hashlib.blake2b(json.dumps(known, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def spelled(text: Any) -> str:
