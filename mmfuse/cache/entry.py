@@ -37,9 +37,9 @@ class Said(NamedTuple):
 
 
 class Entry:
-    def __init__(self, folder: Path, about: dict[str, Any], values: int, part: int):
-        """Of so many values, `part` of them at a time; `about` says of "what"."""
-        self.folder, self.about, self.values = folder, about | {"values": values}, values
+    def __init__(self, folder: Path, about: dict[str, Any], values: int, dim: int, part: int):
+        """Of so many values, `part` of them at a time, in steps `dim` wide; `about` says of "what"."""
+        self.folder, self.about, self.dim = folder, about | {"values": values, "dim": dim}, dim
         self.parts = [range(start, min(start + part, values)) for start in range(0, values, part)]
         self.damaged = False  # whether what was there had to be removed
 
@@ -103,24 +103,25 @@ class Entry:
 
     def join(self) -> None:
         """One file of all parts, which are removed; nothing where a part turns out to be damaged."""
-        lengths, failures, dim = [np.zeros(0, np.int64)], list[Unreadable](), 0
+        lengths, failures = [np.zeros(0, np.int64)], list[Unreadable]()
         for number, values in enumerate(self.parts):
             held = self.read(number)
             if held is None:
                 return
             lengths.append(held["lengths"])
             failures += [failure._replace(row=values[failure.row]) for failure in read(held["failures"])]
-            dim = held["data"].shape[1]
         joined = np.concatenate(lengths)
         steps = int(joined.sum())
 
         def fill(at: Path) -> None:
             if not steps:  # of which nothing can be mapped
-                np.save(at.open("wb"), np.zeros((0, dim), np.float32))
+                with open(at, "wb") as file:
+                    np.save(file, np.zeros((0, self.dim), np.float32))
                 return
-            data, done = open_memmap(at, "w+", np.float32, (steps, dim)), 0
+            data, done = open_memmap(at, "w+", np.float32, (steps, self.dim)), 0
             for number in range(len(self.parts)):
-                part = np.load(self.part(number))["data"]
+                with np.load(self.part(number)) as held:
+                    part = held["data"]
                 data[done : done + len(part)] = part
                 done += len(part)
             data.flush()
@@ -128,14 +129,14 @@ class Entry:
         write(self.folder / DATA, fill)
         save(self.folder / INDEX, lengths=joined, failures=written(failures))
         sums = {name: checksum(self.folder / name) for name in (DATA, INDEX)}
-        write_json(self.folder / ABOUT, self.about | {"dim": dim, "finished": time.time(), "checksums": sums})
+        write_json(self.folder / ABOUT, self.about | {"finished": time.time(), "checksums": sums})
         for number in range(len(self.parts)):
             self.part(number).unlink(missing_ok=True)
 
     def read(self, number: int) -> dict[str, np.ndarray] | None:
         """A part; None, and it is removed, where it is damaged."""
         try:
-            with np.load(self.part(number)) as held:
+            with open(self.part(number), "rb") as file, np.load(file) as held:
                 return {name: held[name] for name in ("data", "lengths", "failures")}
         except DAMAGED:
             self.part(number).unlink(missing_ok=True)
@@ -149,7 +150,7 @@ class Entry:
             about = json.loads((self.folder / ABOUT).read_text(encoding="utf-8"))
             if any(checksum(self.folder / name) != total for name, total in about["checksums"].items()):
                 raise ValueError("a file is not as it was written")
-            with np.load(self.folder / INDEX) as index:
+            with open(self.folder / INDEX, "rb") as file, np.load(file) as index:
                 lengths, failures = index["lengths"], read(index["failures"])
             there = self.folder / DATA  # torch wants what it could write to: "c" is a copy on writing, if there is any
             data = np.load(there, mmap_mode="c") if lengths.any() else np.load(there)

@@ -57,7 +57,7 @@ def table(entries: Sequence[Kept]) -> str:
     lines = [f"{'key':<12}  {'values':>9}  {'dim':>5}  {'size':>8}  {'last used':<16}  what"]
     for entry in entries:
         about = entry.about
-        dim = str(about["dim"]) if about.get("finished") else "-"
+        dim = str(about["dim"])
         used = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.used))
         what = about["what"] + ("" if about.get("finished") else "   (cut off; the next run goes on)")
         lines.append(

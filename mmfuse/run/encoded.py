@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import shutil
 import tempfile
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +65,9 @@ def encoded(
     key = key_of(cfg["encoder"][modality], values, preparation, encoder, half)
     what = f"{modality} by {cfg['encoder'][modality]['name']}{of_model(cfg['encoder'][modality])}"
     began = time.perf_counter()
-    aside = None if cfg["cache"] else tempfile.TemporaryDirectory(prefix="mmfuse-")  # for as long as the column lives
-    folder = (Path(aside.name) if aside else root()) / key
-    entry = Entry(folder, {"what": what, "half": half}, len(values.values), PART)
+    aside = None if cfg["cache"] else Path(tempfile.mkdtemp(prefix="mmfuse-"))
+    folder = (aside or root()) / key
+    entry = Entry(folder, {"what": what, "half": half}, len(values.values), encoder.dim, PART)
     fresh = 0
 
     def make_part(numbers: range) -> Said:
@@ -94,7 +96,7 @@ def encoded(
     )
     column = by_row(said.steps, values)
     if aside is not None:
-        column.aside = aside
+        weakref.finalize(column, shutil.rmtree, aside, True)
     return column, (column.lengths > 0).numpy()
 
 
