@@ -8,9 +8,28 @@ import torch
 from torch import nn
 
 from mmfuse import hub
+from mmfuse.encoders.pretrained import Pretrained
 
 Kind = Literal["text", "image", "audio"]
 TOWER = {"text": "text_model", "image": "vision_model", "audio": "audio_model"}  # of models of several modalities
+
+
+class Backbone(Pretrained):
+    """An encoder that is such a network, and what is made of what it says."""
+
+    network: Any
+
+    def take(
+        self, network: nn.Module, freeze: bool | int, unfreeze_at: int | None, lr: float | None, lora: int | None
+    ) -> None:
+        """The network with its weights, held; or adapters in it that learn in their place, where `lora` is a rank."""
+        if lora is None:
+            self.network = network
+            self.hold([network] if isinstance(freeze, bool) else stages(network), freeze, unfreeze_at, lr)
+            return
+        if freeze is not True or unfreeze_at is not None:
+            raise ValueError("lora: it goes with freeze=true, unfreeze_at=null: adapters learn, and nothing else of it")
+        self.network, self.lr = adapted(network, lora), lr
 
 
 def backbone(model: str, kind: Kind, checkpointing: bool = False) -> Any:

@@ -10,14 +10,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from mmfuse.encoders.backbone import adapted, backbone, stages
-from mmfuse.encoders.pretrained import Pretrained
+from mmfuse.encoders.backbone import Backbone, backbone
 from mmfuse.types import Signal
 
 SILENCE = 2.0  # how far below its loudest place Whisper puts silence: 8 powers of ten, halved twice
 
 
-class HFAudio(Pretrained):
+class HFAudio(Backbone):
     def __init__(
         self,
         size: int,
@@ -53,12 +52,7 @@ class HFAudio(Pretrained):
                 self.cost /= stride
             self.config.apply_spec_augment = False  # which would be its own
             network.masked_spec_embed = None
-        if lora is not None:
-            self.check_adapted(freeze, unfreeze_at)
-            self.lr, self.network = lr, adapted(network, lora)
-        else:
-            self.network = network
-            self.hold([network] if isinstance(freeze, bool) else stages(network), freeze, unfreeze_at, lr)
+        self.take(network, freeze, unfreeze_at, lr, lora)
 
     def forward(self, signal: Signal) -> Signal:
         there = signal.present.nonzero()[:, 0]  # rows that have a sound

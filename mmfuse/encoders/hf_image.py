@@ -10,12 +10,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmfuse.encoders.backbone import adapted, backbone, stages
-from mmfuse.encoders.pretrained import Pretrained
+from mmfuse.encoders.backbone import Backbone, backbone
+from mmfuse.encoders.pictures import over_pictures
 from mmfuse.types import Signal
 
 
-class HFImage(Pretrained):
+class HFImage(Backbone):
     def __init__(
         self,
         size: int,
@@ -40,23 +40,10 @@ class HFImage(Pretrained):
         config = network.config
         self.dim, self.pool = getattr(config, "hidden_size", None) or config.hidden_sizes[-1], pool
         self.cost = places(config)
-        if lora is not None:
-            self.check_adapted(freeze, unfreeze_at)
-            self.lr, self.network = lr, adapted(network, lora)
-        else:
-            self.network = network
-            self.hold([network] if isinstance(freeze, bool) else stages(network), freeze, unfreeze_at, lr)
+        self.take(network, freeze, unfreeze_at, lr, lora)
 
     def forward(self, signal: Signal) -> Signal:
-        rows, frames = signal.mask.shape
-        real = signal.mask.flatten()  # (B T)
-        if not real.any():
-            return Signal(signal.data.new_zeros(rows, frames, self.dim), signal.mask)
-        seen = self.summed_up(self.network(pixel_values=signal.data.flatten(0, 1)[real]))  # (S, places, dim)
-        places = seen.shape[1]
-        data = seen.new_zeros(rows * frames, places, self.dim)
-        data[real] = seen
-        return Signal(data.view(rows, frames * places, self.dim), signal.mask.repeat_interleave(places, dim=1))
+        return over_pictures(self, lambda pixels: self.summed_up(self.network(pixel_values=pixels)), signal)
 
     def summed_up(self, outputs: Any) -> Float[Tensor, "S P D"]:
         said: torch.Tensor = outputs.last_hidden_state

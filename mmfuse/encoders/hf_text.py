@@ -5,12 +5,11 @@ Wolf et al., Transformers: State-of-the-Art Natural Language Processing, 2020, h
 
 from typing import Literal
 
-from mmfuse.encoders.backbone import adapted, backbone, stages
-from mmfuse.encoders.pretrained import Pretrained
+from mmfuse.encoders.backbone import Backbone, backbone
 from mmfuse.types import Signal
 
 
-class HFText(Pretrained):
+class HFText(Backbone):
     def __init__(
         self,
         size: int,
@@ -34,12 +33,7 @@ class HFText(Pretrained):
         if size > known:
             raise ValueError(f"model={model}: its tokenizer has {size} subwords, and it knows {known}")
         self.dim, self.pool = network.config.hidden_size, pool
-        if lora is not None:
-            self.check_adapted(freeze, unfreeze_at)
-            self.lr, self.network = lr, adapted(network, lora)
-        else:
-            self.network = network
-            self.hold([network] if isinstance(freeze, bool) else stages(network), freeze, unfreeze_at, lr)
+        self.take(network, freeze, unfreeze_at, lr, lora)
 
     def forward(self, signal: Signal) -> Signal:
         mask = signal.mask.clone()

@@ -37,11 +37,6 @@ class Pretrained(Encoder):
         self.asleep = False
         self.at_epoch(0)
 
-    def check_adapted(self, freeze: bool | int, unfreeze_at: int | None) -> None:
-        """Adapters learn in the place of weights that never do."""
-        if freeze is not True or unfreeze_at is not None:
-            raise ValueError("lora: it goes with freeze=true, unfreeze_at=null: adapters learn, and nothing else of it")
-
     @property
     def frozen(self) -> bool:
         """Whether nothing in it ever learns, so that what it says of a row is always the same."""
