@@ -279,9 +279,9 @@ def init(typed: list[str]) -> int:
 
 def cache(typed: list[str]) -> int:
     parser = Parser(
-        prog="mmfuse cache", description=COMMANDS["cache"], epilog="it lies in $MMFUSE_CACHE or ~/.cache/mmfuse"
+        prog="mmfuse cache", description=COMMANDS["cache"], epilog="It lies in $MMFUSE_CACHE or ~/.cache/mmfuse.\n"
     )
-    parser.add_argument("what", choices=("list", "clear"))
+    parser.add_argument("what", nargs="?", choices=("list", "clear"), default="list", help="default: list")
     parser.add_argument("keys", nargs="*", metavar="KEY", help="of clear: as `list` prints them; none: all")
     options = parser.parse_args(typed)
     from mmfuse.cache import place
