@@ -25,6 +25,11 @@ class Subwords(Preparation):
         tokenizer: Any = hub.load(AutoTokenizer, self.model, "tokenizer")
         if len(tokenizer.get_vocab()) <= len(tokenizer.all_special_tokens):
             raise ValueError(f"model={self.model}: its tokenizer has no words\n  there has to be a tokenizer.json")
+        if self.max_length <= (special := tokenizer.num_special_tokens_to_add()):  # it would cut nothing, or all
+            raise ValueError(
+                f"max_length={self.max_length}: {special} of them are special ones of its tokenizer"
+                f"\n  to go on: max_length={special + 1} at least"
+            )
         self.tokenizer, self.size = tokenizer, len(tokenizer)
         self.longest = min(self.max_length, tokenizer.model_max_length)
 
