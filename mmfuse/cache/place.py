@@ -70,8 +70,8 @@ def clear(keys: Sequence[str]) -> list[Kept]:
     """Removes the entries whose keys begin so, or all where none is given; says which."""
     entries = kept()
     for key in keys:
-        if not any(entry.key.startswith(key) for entry in entries):
-            raise ConfigError(f"cache clear {key}: there is no such key\n  see: mmfuse cache list")
+        if not key or not any(entry.key.startswith(key) for entry in entries):
+            raise ConfigError(f"cache clear {key or "''"}: there is no such key\n  see: mmfuse cache list")
     gone = [entry for entry in entries if not keys or entry.key.startswith(tuple(keys))]
     for entry in gone:
         remove(entry.folder)
