@@ -10,7 +10,7 @@ import os
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import BadZipFile
@@ -158,7 +158,8 @@ class Entry:
             if self.folder.exists():
                 remove(self.folder)
             return None
-        os.utime(self.folder / ABOUT)  # when it was last used
+        with suppress(OSError):  # of others, who let it be read
+            os.utime(self.folder / ABOUT)  # when it was last used
         return Said(Ragged(torch.from_numpy(data), torch.from_numpy(lengths)), failures)
 
 

@@ -18,7 +18,7 @@ from mmfuse.config import target as targets
 from mmfuse.data.columns import Stored
 from mmfuse.data.reader import Reader
 from mmfuse.encoders.pretrained import Pretrained
-from mmfuse.errors import TrainingError
+from mmfuse.errors import ConfigError, TrainingError
 from mmfuse.run.make import Config, make
 from mmfuse.types import Encoder, Listener, Preparation, Ragged
 
@@ -79,6 +79,12 @@ def encoded(
     except torch.OutOfMemoryError as error:
         raise TrainingError(
             f"encoder.{modality}: memory ran out with a single row\n  to go on: a smaller model, or shorter rows"
+        ) from error
+    except OSError as error:  # not of the data, whose readers answer for theirs
+        raise ConfigError(
+            f"what encoder.{modality} says cannot be kept in {folder.parent}: {error.strerror or error}\n"
+            "  to go on: "
+            + ("$TMPDIR elsewhere" if aside else "$MMFUSE_CACHE elsewhere, mmfuse cache clear, or cache=false")
         ) from error
     encoder.to("cpu")
     for failure in said.failures:
