@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Sequence
@@ -71,7 +72,7 @@ def clear(keys: Sequence[str]) -> list[Kept]:
     entries = kept()
     for key in keys:
         if not key or not any(entry.key.startswith(key) for entry in entries):
-            raise ConfigError(f"cache clear {key or "''"}: there is no such key\n  see: mmfuse cache list")
+            raise ConfigError(f"cache clear {shlex.quote(key)}: there is no such key\n  see: mmfuse cache list")
     gone = [entry for entry in entries if not keys or entry.key.startswith(tuple(keys))]
     for entry in gone:
         remove(entry.folder)
