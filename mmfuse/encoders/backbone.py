@@ -10,6 +10,7 @@ from torch import nn
 from mmfuse import hub
 
 Kind = Literal["text", "image", "audio"]
+READS = {"text": ("input_ids",), "image": ("pixel_values",), "audio": ("input_values", "input_features")}
 TOWER = {"text": "text_model", "image": "vision_model", "audio": "audio_model"}  # of models of several modalities
 
 
@@ -20,6 +21,8 @@ def backbone(model: str, kind: Kind, checkpointing: bool = False) -> Any:
     if found is None and getattr(whole.config, "is_encoder_decoder", False):
         found = whole.get_encoder()
     found = whole if found is None else found
+    if (reads := getattr(found, "main_input_name", None)) is not None and reads not in READS[kind]:
+        raise ValueError(f"model={model}: a {type(found).__name__} takes {reads}, and is no model of {kind}")
     summary = getattr(found, "pooler", None)
     if isinstance(summary, nn.Module) and list(summary.parameters()):
         found.pooler = None  # a layer of its own that was trained for another task, if at all
