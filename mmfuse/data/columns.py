@@ -1,7 +1,7 @@
 """One modality of a data set, ready to be fetched batch by batch."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -22,7 +22,6 @@ class Stored:
     def __init__(self, ragged: Ragged, which: Int[Tensor, " N"] | None = None):
         """`which` tells of each row which of the values it has, where many rows share one; None: each has its own."""
         self.values, self.which = ragged, which
-        self.aside: Any = None  # a folder that lasts as long as the column, whose files the values may be mapped from
         self.data, self.lengths, self.real = ragged
         self.starts = self.lengths.cumsum(0) - self.lengths  # (N,)
         self.rows = alike(ragged)  # (U, T, ...), where there is nothing to pad

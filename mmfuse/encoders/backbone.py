@@ -29,7 +29,9 @@ def backbone(model: str, kind: Kind, checkpointing: bool = False) -> Any:
     if checkpointing:
         if not getattr(found, "supports_gradient_checkpointing", False):
             raise ValueError(f"checkpointing=true: {type(found).__name__} has none")
-        found.config.use_cache = False  # of earlier steps, which checkpointing excludes; transformers would say so aloud
+        found.config.use_cache = (
+            False  # of earlier steps, which checkpointing excludes; transformers would say so aloud
+        )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # its name in transformers 5, which 6 drops
             found.gradient_checkpointing_enable({"use_reentrant": False})

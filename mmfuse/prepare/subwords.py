@@ -44,7 +44,8 @@ class Subwords(Preparation):
         return Ragged(torch.tensor([n for numbers in each for n in numbers], dtype=torch.long), lengths)
 
     def state(self) -> dict[str, Any]:
-        return {"model": self.model, "max_length": self.max_length, "tokenizer": digest(self.tokenizer)}
+        known = {"longest": self.longest, "tokenizer": digest(self.tokenizer)}
+        return {"model": self.model, "max_length": self.max_length} | known
 
     def restore(self, state: dict[str, Any]) -> None:
         self.model, self.max_length = state["model"], state["max_length"]
