@@ -7,16 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_models as tiny
+import torch
 from transformers import BertConfig
 
 from mmfuse import cli
 from mmfuse.cache import place
+from mmfuse.cache.entry import Entry, Said
 from mmfuse.encoders.backbone import backbone
 from mmfuse.encoders.hf_text import HFText
 from mmfuse.prepare.heard import Heard
 from mmfuse.prepare.processed import Processed
 from mmfuse.prepare.subwords import Subwords
-from mmfuse.types import UnreadableError
+from mmfuse.types import Ragged, UnreadableError
 
 TABLE = """
 defaults: [table, _self_]
@@ -131,6 +133,29 @@ def test_the_same_model_elsewhere_is_not_run_again(here):
     train(f"encoder.text.model={here}/model/")
     train("encoder.text.model=model", "encoder.text.checkpointing=true")
     assert len(place.kept()) == before
+
+
+def test_a_part_of_another_size_is_made_again(here):
+    entry = Entry(here / "entry", {"what": "text by hf"}, values=5, part=3)
+
+    def said(numbers: range) -> Said:
+        return Said(Ragged(torch.tensor([[float(n)] for n in numbers]), torch.ones(len(numbers), dtype=torch.long)), [])
+
+    entry.begin()
+    entry.save(0, said(range(5)))  # as parts of five would be
+    assert entry.made(said, lambda _: None).steps.data.flatten().tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("change", [{"checksums": None}, {"checksums": {"data.npy": 0}}, {"dim": None}])
+def test_an_account_that_makes_no_sense_is_no_fault(here, change):
+    train()
+    for entry in place.kept():
+        edited(entry.folder, "about.json", **change)
+    assert cli.main(["cache", "list"]) == 0
+    assert train() == 0
+    (place.kept()[0].folder / "about.json").write_text('{"what": "text by hf"}')
+    assert cli.main(["cache", "list"]) == 0
+    assert train() == 0
 
 
 def test_an_empty_key_clears_nothing(capsys):

@@ -26,7 +26,7 @@ from mmfuse.types import Ragged, Unreadable
 
 DATA, INDEX = "data.npy", "index.npz"
 BLOCK = 1 << 22  # bytes that are summed at a time
-DAMAGED = (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile, zlib.error)
+DAMAGED = (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, BadZipFile, zlib.error)
 
 
 class Said(NamedTuple):
@@ -136,7 +136,10 @@ class Entry:
         """A part; None, and it is removed, where it is damaged."""
         try:
             with np.load(self.part(number)) as held:
-                return {name: held[name] for name in ("data", "lengths", "failures")}
+                part = {name: held[name] for name in ("data", "lengths", "failures")}
+            if len(part["lengths"]) != len(self.parts[number]) or part["lengths"].sum() != len(part["data"]):
+                raise ValueError("it is a part of another size")
+            return part
         except DAMAGED:
             self.part(number).unlink(missing_ok=True)
             return None
