@@ -21,7 +21,7 @@ NEEDS = {  # by what is to be loaded: the files without which it cannot be
 
 def located(model: str) -> str:
     """The folder where the files of `model` lie, or its name on the hub."""
-    if Path(model).expanduser().is_dir():
+    if model and Path(model).expanduser().is_dir():
         return str(Path(model).expanduser())
     if model in PACKAGED:
         package, folder = PACKAGED[model]
@@ -29,6 +29,11 @@ def located(model: str) -> str:
         if found is not None and found.origin is not None:
             return str(Path(found.origin).parent / folder)
     return model
+
+
+def is_path(model: str) -> bool:
+    """Whether it can be no name on the hub."""
+    return not model or model.startswith((".", "/", "~"))
 
 
 def offline() -> bool:
@@ -62,8 +67,8 @@ def load(factory: type, model: str, what: str, **options: Any) -> Any:
     `what` is one of `NEEDS`.
     """
     place = located(model)
-    folder, kept = Path(place).is_dir(), cached(place)
-    if not folder and not kept and offline():
+    folder, kept = place != "" and Path(place).is_dir(), cached(place)
+    if not folder and not kept and (is_path(model) or offline()):
         raise ValueError(nowhere(model, what, "and the hub cannot be reached"))
     try:
         return factory.from_pretrained(place, local_files_only=folder or kept, **options)  # type: ignore[attr-defined]
@@ -72,15 +77,18 @@ def load(factory: type, model: str, what: str, **options: Any) -> Any:
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, UnpicklingError) as error:
         if not folder:
             raise ValueError(nowhere(model, what, f"and the hub says: {first_line(error)}")) from error
+        why = first_line(error).split(" If you were trying")[0].removesuffix(":")  # advice on the hub
         raise ValueError(
-            f"model={model}: its {what} cannot be loaded from that folder: {first_line(error)}\n"
+            f"model={model}: its {what} cannot be loaded from that folder: {why}\n"
             f"  there have to be {NEEDS[what]}, as the model's page on the hub has them"
         ) from error
 
 
 def nowhere(model: str, what: str, hub: str) -> str:
-    name = model.rstrip("/").rpartition("/")[2] or "model"
     besides = f", and {NEEDS[what]}" if what != "model" else ""
+    if is_path(model):
+        return f"model={model}: there is no such folder\n  what it needs: {NEEDS['model']}{besides}"
+    name = model.rstrip("/").rpartition("/")[2] or "model"
     return (
         f"model={model}: there is no such folder, it is not in {hub_cache()}, {hub}\n"
         f"  to go on, where there is a network: hf download {model} --local-dir {name}\n"

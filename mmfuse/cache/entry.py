@@ -10,7 +10,7 @@ import os
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import BadZipFile
@@ -26,7 +26,7 @@ from mmfuse.types import Ragged, Unreadable
 
 DATA, INDEX = "data.npy", "index.npz"
 BLOCK = 1 << 22  # bytes that are summed at a time
-DAMAGED = (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile, zlib.error)
+DAMAGED = (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, BadZipFile, zlib.error)
 
 
 class Said(NamedTuple):
@@ -137,7 +137,10 @@ class Entry:
         """A part; None, and it is removed, where it is damaged."""
         try:
             with open(self.part(number), "rb") as file, np.load(file) as held:
-                return {name: held[name] for name in ("data", "lengths", "failures")}
+                part = {name: held[name] for name in ("data", "lengths", "failures")}
+            if len(part["lengths"]) != len(self.parts[number]) or part["lengths"].sum() != len(part["data"]):
+                raise ValueError("it is a part of another size")
+            return part
         except DAMAGED:
             self.part(number).unlink(missing_ok=True)
             return None
@@ -159,7 +162,8 @@ class Entry:
             if self.folder.exists():
                 remove(self.folder)
             return None
-        os.utime(self.folder / ABOUT)  # when it was last used
+        with suppress(OSError):  # of others, who let it be read
+            os.utime(self.folder / ABOUT)  # when it was last used
         return Said(Ragged(torch.from_numpy(data), torch.from_numpy(lengths)), failures)
 
 

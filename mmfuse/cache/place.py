@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Sequence
@@ -48,7 +49,7 @@ def described(folder: Path) -> dict[str, Any] | None:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return about if isinstance(about, dict) and "what" in about else None
+    return about if isinstance(about, dict) and {"what", "values"} <= about.keys() else None
 
 
 def table(entries: Sequence[Kept]) -> str:
@@ -57,7 +58,7 @@ def table(entries: Sequence[Kept]) -> str:
     lines = [f"{'key':<12}  {'values':>9}  {'dim':>5}  {'size':>8}  {'last used':<16}  what"]
     for entry in entries:
         about = entry.about
-        dim = str(about["dim"])
+        dim = str(about.get("dim", "-"))
         used = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.used))
         what = about["what"] + ("" if about.get("finished") else "   (cut off; the next run goes on)")
         lines.append(
@@ -70,11 +71,14 @@ def clear(keys: Sequence[str]) -> list[Kept]:
     """Removes the entries whose keys begin so, or all where none is given; says which."""
     entries = kept()
     for key in keys:
-        if not any(entry.key.startswith(key) for entry in entries):
-            raise ConfigError(f"cache clear {key}: there is no such key\n  see: mmfuse cache list")
+        if not key or not any(entry.key.startswith(key) for entry in entries):
+            raise ConfigError(f"cache clear {shlex.quote(key)}: there is no such key\n  see: mmfuse cache list")
     gone = [entry for entry in entries if not keys or entry.key.startswith(tuple(keys))]
     for entry in gone:
-        remove(entry.folder)
+        try:
+            remove(entry.folder)
+        except OSError as error:
+            raise ConfigError(f"{entry.folder} cannot be removed: {error.strerror or error}") from error
     return gone
 
 

@@ -11,6 +11,7 @@ from mmfuse import hub
 from mmfuse.encoders.pretrained import Pretrained
 
 Kind = Literal["text", "image", "audio"]
+READS = {"text": ("input_ids",), "image": ("pixel_values",), "audio": ("input_values", "input_features")}
 TOWER = {"text": "text_model", "image": "vision_model", "audio": "audio_model"}  # of models of several modalities
 
 
@@ -39,12 +40,17 @@ def backbone(model: str, kind: Kind, checkpointing: bool = False) -> Any:
     if found is None and getattr(whole.config, "is_encoder_decoder", False):
         found = whole.get_encoder()
     found = whole if found is None else found
+    if (reads := getattr(found, "main_input_name", None)) is not None and reads not in READS[kind]:
+        raise ValueError(f"model={model}: a {type(found).__name__} takes {reads}, and is no model of {kind}")
     summary = getattr(found, "pooler", None)
     if isinstance(summary, nn.Module) and list(summary.parameters()):
         found.pooler = None  # a layer of its own that was trained for another task, if at all
     if checkpointing:
         if not getattr(found, "supports_gradient_checkpointing", False):
             raise ValueError(f"checkpointing=true: {type(found).__name__} has none")
+        found.config.use_cache = (
+            False  # of earlier steps, which checkpointing excludes; transformers would say so aloud
+        )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # its name in transformers 5, which 6 drops
             found.gradient_checkpointing_enable({"use_reentrant": False})

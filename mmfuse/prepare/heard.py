@@ -12,6 +12,8 @@ from mmfuse.prepare.sound import Sound
 from mmfuse.prepare.waveform import Waveform
 from mmfuse.types import Preparation, Ragged
 
+WINDOW = 0.025  # seconds
+
 
 class Heard(Preparation):
     def __init__(self, model: str, max_seconds: float = 10.0, threads: int = 4):
@@ -45,6 +47,8 @@ class Heard(Preparation):
     def hear(self, sound: Sound) -> np.ndarray:
         """(samples,) or (frames, bands) of one."""
         wave = self.waveform.wave(sound)
+        if hasattr(self.extractor, "num_mel_bins"):  # AST, whose spectrogram is Kaldi's and takes no less than a window
+            wave = np.pad(wave, (0, max(0, int(WINDOW * self.size) - len(wave))))
         made = self.extractor(wave, sampling_rate=self.size, return_tensors="np")
         if "input_values" in made:
             return np.asarray(made["input_values"][0], np.float32)

@@ -1,5 +1,6 @@
 """From pictures to what a pretrained model looks at, by its own image processor (Hugging Face transformers)."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,7 +40,7 @@ class Processed(Preparation):
         return np.asarray(made["pixel_values"][0], np.float32)
 
     def state(self) -> dict[str, Any]:
-        return {"model": self.model}
+        return {"model": self.model, "processor": json.loads(self.processor.to_json_string())}
 
     def restore(self, state: dict[str, Any]) -> None:
         self.model = state["model"]

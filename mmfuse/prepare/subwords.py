@@ -25,6 +25,11 @@ class Subwords(Preparation):
         tokenizer: Any = hub.load(AutoTokenizer, self.model, "tokenizer")
         if len(tokenizer.get_vocab()) <= len(tokenizer.all_special_tokens):
             raise ValueError(f"model={self.model}: its tokenizer has no words\n  there has to be a tokenizer.json")
+        if self.max_length <= (special := tokenizer.num_special_tokens_to_add()):  # it would cut nothing, or all
+            raise ValueError(
+                f"max_length={self.max_length}: {special} of them are special ones of its tokenizer"
+                f"\n  to go on: max_length={special + 1} at least"
+            )
         self.tokenizer, self.size = tokenizer, len(tokenizer)
         self.longest = min(self.max_length, tokenizer.model_max_length)
 
@@ -39,7 +44,8 @@ class Subwords(Preparation):
         return Ragged(torch.tensor([n for numbers in each for n in numbers], dtype=torch.long), lengths)
 
     def state(self) -> dict[str, Any]:
-        return {"model": self.model, "max_length": self.max_length, "tokenizer": digest(self.tokenizer)}
+        known = {"longest": self.longest, "tokenizer": digest(self.tokenizer)}
+        return {"model": self.model, "max_length": self.max_length} | known
 
     def restore(self, state: dict[str, Any]) -> None:
         self.model, self.max_length = state["model"], state["max_length"]

@@ -60,6 +60,8 @@ class Waveform(Preparation):
         data = data[: int(self.max_seconds * rate)]
         if rate != self.size:
             data = soxr.resample(data, rate, self.size, quality="HQ")
+            if not len(data):
+                raise ValueError(f"it is too short: not a sample is left of it at {self.size} a second")
         return levelled(data, self.normalise) if self.normalise else data
 
     def state(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import time
 import weakref
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from mmfuse.config import target as targets
 from mmfuse.data.columns import Stored
 from mmfuse.data.reader import Reader
 from mmfuse.encoders.pretrained import Pretrained
-from mmfuse.errors import TrainingError
+from mmfuse.errors import ConfigError, TrainingError
 from mmfuse.run.make import Config, make
 from mmfuse.types import Encoder, Listener, Preparation, Ragged
 
@@ -82,6 +83,12 @@ def encoded(
         raise TrainingError(
             f"encoder.{modality}: memory ran out with a single row\n  to go on: a smaller model, or shorter rows"
         ) from error
+    except OSError as error:  # not of the data, whose readers answer for theirs
+        raise ConfigError(
+            f"what encoder.{modality} says cannot be kept in {folder.parent}: {error.strerror or error}\n"
+            "  to go on: "
+            + ("$TMPDIR elsewhere" if aside else "$MMFUSE_CACHE elsewhere, mmfuse cache clear, or cache=false")
+        ) from error
     encoder.to("cpu")
     for failure in said.failures:
         for row in np.flatnonzero(values.which == failure.row).tolist():
@@ -127,13 +134,27 @@ def by_row(steps: Ragged, values: Distinct) -> Stored:
 def key_of(about: dict[str, Any], values: Distinct, preparation: Preparation, encoder: Pretrained, half: bool) -> str:
     """What decides what is said: the values, what they are prepared by, the encoder's settings and its weights."""
     digest = hashlib.blake2b(digest_size=16)
-    settings = {k: v for k, v in about.items() if k not in ("lr", "checkpointing", "augment")}
-    decides = [VERSION, values.fingerprint, settings, preparation.state(), half]
+    idle, config = {"name", "lr", "checkpointing", "augment", "threads"}, {}
+    if hasattr(found := getattr(getattr(encoder, "network", None), "config", None), "to_dict"):
+        config = found.to_dict()  # of transformers, whose weights do not tell what is done with them
+        idle |= {"model", "_name_or_path", "use_cache"}  # the same model may lie elsewhere
+    settings = [without(idle, part) for part in (about, preparation.state(), config)]
+    decides = [VERSION, values.fingerprint, settings, half]
     digest.update(json.dumps(decides, sort_keys=True, default=str).encode())
     for name, weights in encoder.state_dict().items():
         digest.update(f"{name} {weights.dtype} {tuple(weights.shape)}".encode())
         digest.update(weights.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return digest.hexdigest()
+
+
+def without(names: set[str], settings: Mapping[Any, Any]) -> dict[Any, Any]:
+    """At any depth.
+
+    >>> without({"lr"}, {"dim": 8, "lr": 0.1, "prepare": {"lr": 0.2, "size": 4}})
+    {'dim': 8, 'prepare': {'size': 4}}
+    """
+    kept = {name: value for name, value in settings.items() if name not in names}
+    return {name: without(names, value) if isinstance(value, Mapping) else value for name, value in kept.items()}
 
 
 def of_model(about: dict[str, Any]) -> str:

@@ -33,6 +33,8 @@ def ordered(cfg: Config, prepared: Prepared, rows: np.ndarray, seed: int | None)
     if not cfg["loader"]["by_length"] or seed is None:
         return Order(rows, cfg["batch_size"], seed)
     held = {m: column.lengths.numpy() for m, column in prepared.columns.items() if isinstance(column, Stored)}
+    if not held and prepared.encoded:  # not yet: their lengths are told by what frozen encoders say
+        return Order(rows, cfg["batch_size"], seed)
     if not held:
         raise ConfigError(
             "loader.by_length=true: the lengths of rows that are read anew each epoch are not known"

@@ -104,6 +104,7 @@ def prepare(
             accept(cfg, reader, found[modality][1], split)
         else:
             waiting[modality] = encoder
+    check_fill(cfg, {m: kind for m, kind in kinds(cfg).items() if m not in waiting})
     done = {m: Frozen(e.dim, sum(p.numel() for p in e.parameters())) for m, e in waiting.items()}
     if waiting and ready is not None:
         unknown = {m: (pending(readers[m], preparations[m]), np.ones(len(examples), dtype=bool)) for m in waiting}
@@ -167,12 +168,22 @@ def assembled(
     )
 
 
-def fill_columns(cfg: Config, prepared: Prepared, split: Split) -> dict[str, Column]:
+def check_fill(cfg: Config, kinds: Mapping[str, str]) -> None:
+    """Refuses what cannot be filled in this way; told before encoders run, which may take hours."""
+    about = cfg["dataset"]["missing"]
+    if about["policy"] != "fill" or about["fill"] == "token":
+        return
     try:
-        suits(cfg["dataset"]["missing"]["fill"], kinds(cfg))
+        suits(about["fill"], kinds)
     except ValueError as error:
         raise ConfigError(str(error)) from error
+
+
+def fill_columns(cfg: Config, prepared: Prepared, split: Split) -> dict[str, Column]:
     held = {m: c.ragged for m, c in prepared.columns.items() if isinstance(c, Stored)}
+    single = {m for m, ragged in held.items() if (ragged.lengths <= 1).all()}
+    said = {m: "vector" if m in single else "sequence" for m in prepared.encoded}  # whatever kind they were
+    check_fill(cfg, kinds(cfg) | said)
     if len(held) < len(prepared.columns):
         raise ConfigError("dataset.missing.policy=fill needs all rows in memory\n  to go on: a larger loader.memory_gb")
     zeros = {m: torch.zeros(()) if m in prepared.encoded else p.zero() for m, p in prepared.preparations.items()}
