@@ -240,5 +240,13 @@ def test_words_that_come_split_are_told_as_what_they_are(here, capsys):
     assert "words that come split are for other encoders" in capsys.readouterr().err
 
 
+def test_pairs_of_which_nothing_learns_are_refused(here, capsys):
+    (here / "rows.csv").write_text("text,more\n" + "\n".join(f"the cat {n},dog {n}" for n in range(40)))
+    pairs = ["dataset.tasks.label.kind=pairs", "+dataset.tasks.label.between=[text,more]"]
+    assert train(*pairs) == 2
+    assert "to go on: encoder.text.freeze=false" in capsys.readouterr().err
+    assert train(*pairs, "encoder.text.freeze=false") == 0
+
+
 def test_checkpointing_says_nothing_of_a_cache_of_steps():
     assert backbone(tiny.bert(), "text", checkpointing=True).config.use_cache is False
