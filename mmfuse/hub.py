@@ -66,6 +66,8 @@ def load(factory: type, model: str, what: str, **options: Any) -> Any:
 
     `what` is one of `NEEDS`.
     """
+    from safetensors import SafetensorError  # half a second, for those who use it
+
     place = located(model)
     folder, kept = place != "" and Path(place).is_dir(), cached(place)
     if not folder and not kept and (is_path(model) or offline()):
@@ -74,7 +76,7 @@ def load(factory: type, model: str, what: str, **options: Any) -> Any:
         return factory.from_pretrained(place, local_files_only=folder or kept, **options)  # type: ignore[attr-defined]
     except ImportError as error:
         raise ValueError(f"model={model}: {first_line(error)}") from error
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, UnpicklingError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, UnpicklingError, SafetensorError) as error:
         if not folder:
             raise ValueError(nowhere(model, what, f"and the hub says: {first_line(error)}")) from error
         why = first_line(error).split(" If you were trying")[0].removesuffix(":")  # advice on the hub

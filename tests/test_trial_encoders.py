@@ -1,6 +1,7 @@
 """What went wrong when pretrained encoders and their cache were tried by hand: once mended, it stays so."""
 
 import json
+import pickle
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from mmfuse.cache import place
 from mmfuse.cache.entry import Entry, Said
 from mmfuse.encoders.backbone import backbone
 from mmfuse.encoders.hf_text import HFText
+from mmfuse.encoders.weights import read_weights
 from mmfuse.prepare.heard import Heard
 from mmfuse.prepare.processed import Processed
 from mmfuse.prepare.subwords import Subwords
@@ -215,6 +217,35 @@ def test_errors_about_folders_are_not_about_the_hub(here):
     with pytest.raises(ValueError, match="its processor cannot be loaded") as error:
         Heard(str(here / "model"))
     assert "huggingface.co" not in str(error.value)
+
+
+def test_a_torn_model_is_no_fault_of_ours(here):
+    model = Path(shutil.copytree(tiny.bert(), here / "model"))
+    whole = (model / "model.safetensors").read_bytes()
+    (model / "model.safetensors").write_bytes(whole[:-100])
+    with pytest.raises(ValueError, match="its model cannot be loaded from that folder"):
+        backbone(str(model), "text")
+
+
+def test_a_pickle_of_another_protocol_is_refused_without_a_warning(here):
+    (here / "other.pt").write_bytes(pickle.dumps({"weights": Path()}, protocol=4))
+    with pytest.raises(ValueError, match="refused: a pickle"):
+        read_weights("other.pt")
+
+
+def test_words_that_come_split_are_told_as_what_they_are(here, capsys):
+    rows = [json.dumps({"text": "the cat sat", "more": "dog", "label": ["O", "N", "O"]}) for _ in range(20)]
+    (here / "rows.jsonl").write_text("\n".join(rows))
+    assert train("dataset.file=rows.jsonl", "dataset.tasks.label.kind=tokens", "+dataset.tasks.label.of=text") == 3
+    assert "words that come split are for other encoders" in capsys.readouterr().err
+
+
+def test_pairs_of_which_nothing_learns_are_refused(here, capsys):
+    (here / "rows.csv").write_text("text,more\n" + "\n".join(f"the cat {n},dog {n}" for n in range(40)))
+    pairs = ["dataset.tasks.label.kind=pairs", "+dataset.tasks.label.between=[text,more]"]
+    assert train(*pairs) == 2
+    assert "to go on: encoder.text.freeze=false" in capsys.readouterr().err
+    assert train(*pairs, "encoder.text.freeze=false") == 0
 
 
 def test_checkpointing_says_nothing_of_a_cache_of_steps():

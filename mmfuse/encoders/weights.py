@@ -1,6 +1,7 @@
 """Pretrained weights from a local file, which is read without running anything that it holds."""
 
 import pickle
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -46,7 +47,9 @@ def of_safetensors(file: Path) -> object:
 
 def of_pickle(file: Path) -> object:
     try:
-        return torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of an unusual protocol, which is refused below if it matters
+            return torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
         raise ValueError(
             f"weights={file}: refused: a pickle that is broken, or holds more than tensors and could run code\n"

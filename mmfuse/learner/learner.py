@@ -58,6 +58,7 @@ class Learner(L.LightningModule):
             "objectives": trainable(self.objectives),
             "balance": trainable(balancer),
         }
+        check_learns(tasks, self.groups)
         self.pretrained = {m: part for m, e in model.encoders.items() if (part := pretrained(e)) is not None}
         self.asleep: set[nn.Parameter] = set()  # what is held until a later epoch
         self.sums: dict[str, Tensor] = {}  # of each training loss over the epoch's rows
@@ -174,6 +175,17 @@ def parameter_groups(model: Model) -> dict[str, list[nn.Parameter]]:
         part = pretrained(encoder)
         encoders[modality] += part.waiting() if part is not None else []
     return encoders | {part: trainable(module) for part, module in model.named_children() if part != "encoders"}
+
+
+def check_learns(tasks: Mapping[str, Task], groups: Mapping[str, Sequence[nn.Parameter]]) -> None:
+    """Tasks that compare what encoders say have no head that could learn in their place."""
+    compared = [m for task in tasks.values() for m in task.between or ()]
+    learns = any(p.requires_grad for m in compared for p in groups[m])
+    if all(task.between for task in tasks.values()) and not learns:
+        raise ValueError(
+            f"task {', '.join(tasks)} compares what the encoders of {' and '.join(compared)} say, and all of them are"
+            f" frozen: nothing learns\n  to go on: encoder.{compared[0]}.freeze=false, or one that learns"
+        )
 
 
 def pretrained(encoder: nn.Module) -> Pretrained | None:

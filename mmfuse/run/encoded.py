@@ -135,7 +135,8 @@ def key_of(about: dict[str, Any], values: Distinct, preparation: Preparation, en
     """What decides what is said: the values, what they are prepared by, the encoder's settings and its weights."""
     digest = hashlib.blake2b(digest_size=16)
     idle, config = {"name", "lr", "checkpointing", "augment", "threads"}, {}
-    if hasattr(found := getattr(getattr(encoder, "network", None), "config", None), "to_dict"):
+    found: Any = getattr(getattr(encoder, "network", None), "config", None)
+    if hasattr(found, "to_dict"):
         config = found.to_dict()  # of transformers, whose weights do not tell what is done with them
         idle |= {"model", "_name_or_path", "use_cache"}  # the same model may lie elsewhere
     settings = [without(idle, part) for part in (about, preparation.state(), config)]

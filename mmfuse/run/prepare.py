@@ -149,7 +149,7 @@ def assembled(
     if cfg["dataset"]["align"] == "require":
         require_aligned(columns, [m for m, kind in kinds(cfg).items() if kind == "sequence"])
     for name, task in examples.tasks.items():
-        if task.of is not None:
+        if task.of is not None and not (task.of in done and isinstance(columns[task.of], Streamed)):  # to be encoded
             check_labels(examples.targets[name], columns[task.of], name, task.of)
     tasks = {name: task.fitted(examples.targets[name][split.train]) for name, task in examples.tasks.items()}
     targets = {n: Padded(t) if t.dtype.kind == "O" else torch.from_numpy(t) for n, t in examples.targets.items()}
