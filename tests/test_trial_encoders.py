@@ -138,7 +138,7 @@ def test_the_same_model_elsewhere_is_not_run_again(here):
 
 
 def test_a_part_of_another_size_is_made_again(here):
-    entry = Entry(here / "entry", {"what": "text by hf"}, values=5, part=3)
+    entry = Entry(here / "entry", {"what": "text by hf"}, values=5, dim=1, part=3)
 
     def said(numbers: range) -> Said:
         return Said(Ragged(torch.tensor([[float(n)] for n in numbers]), torch.ones(len(numbers), dtype=torch.long)), [])

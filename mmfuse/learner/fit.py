@@ -65,16 +65,16 @@ def build(
         filename="best",
         monitor=patience.monitor,
         mode=patience.mode,
-        save_last=True,
         enable_version_counter=False,
         auto_insert_metric_name=False,
     )
+    last = ModelCheckpoint(checkpoints, filename="last", enable_version_counter=False)  # after every epoch
     early = EarlyStopping(
         patience.monitor, patience.min_delta, patience.epochs, mode=patience.mode, check_finite=False, strict=False
     )
     try:
         trainer = make_trainer(
-            callbacks=[Epochs(), Tell(listener), Stop(checkpoints / "last.ckpt"), early, best],
+            callbacks=[Epochs(), Tell(listener), Stop(checkpoints / "last.ckpt"), early, best, last],
             plugins=[AtomicCheckpoints()],
             logger=False,
             enable_progress_bar=False,

@@ -1,6 +1,9 @@
 """The opening lines: what the data are, and what is trained on them."""
 
+from torch import nn
+
 from mmfuse.data import splits
+from mmfuse.encoders.pretrained import Pretrained
 from mmfuse.run.make import Config
 from mmfuse.run.prepare import Divided, Prepared
 from mmfuse.types import Model
@@ -24,17 +27,22 @@ def describe(cfg: Config, divided: Divided, prepared: Prepared, rows: int, model
     if (imbalance := cfg["choices"]["imbalance"]) != "none":
         changed = f": {len(split.train)} -> {len(prepared.seen)} training rows an epoch"
         data += f"   {imbalance}{changed * (len(prepared.seen) != len(split.train))}"
-    encoders = " + ".join(f"{m}[{cfg['encoder'][m]['name']}{held(prepared, m)}]" for m in cfg["modalities"])
-    parameters = sum(p.numel() for p in model.parameters())
+    encoders = " + ".join(f"{m}[{cfg['encoder'][m]['name']}{held(prepared, model, m)}]" for m in cfg["modalities"])
+    parameters = sum(p.numel() for p in model.parameters()) - sum(of_frozen(e) for e in model.encoders.values())
     level = "" if cfg["choices"]["model"] == "feature" else f" ({cfg['choices']['model']})"
     said = f"{encoders} -> {cfg['choices']['fusion']}{level} -> {', '.join(cfg['tasks'])}"
     return data, f"{said}   {count(parameters)} parameters"
 
 
-def held(prepared: Prepared, modality: str) -> str:
-    """What is not trained, and not part of the model."""
+def held(prepared: Prepared, model: Model, modality: str) -> str:
+    """What is never trained, whether it is still part of the model or was run before."""
     done = prepared.encoded.get(modality)
-    return f", frozen, {count(done.parameters)}" if done else ""
+    parameters = done.parameters if done else of_frozen(model.encoders[modality])
+    return f", frozen, {count(parameters)}" if parameters else ""
+
+
+def of_frozen(encoder: nn.Module) -> int:
+    return sum(p.numel() for p in encoder.parameters()) if isinstance(encoder, Pretrained) and encoder.frozen else 0
 
 
 def count(parameters: int) -> str:

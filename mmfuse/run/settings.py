@@ -41,6 +41,13 @@ def check_settings(cfg: Config, examples: Examples, prepared: Prepared) -> None:
         short = [name for name in known if name.count("/") == 1]
         said = f"early_stopping.monitor={wanted}: there is no such figure"
         raise ConfigError(f"{said}\n  {offer(wanted, short, 'there are')}")
+    for modality, about in cfg["encoder"].items():
+        wakes, epochs = about.get("unfreeze_at"), cfg["trainer"].get("max_epochs")
+        if isinstance(wakes, int) and isinstance(epochs, int) and 0 < epochs <= wakes:
+            raise ConfigError(
+                f"encoder.{modality}.unfreeze_at={wakes}: epochs count from 0, and there are trainer.max_epochs={epochs}"
+                f"\n  to go on: a larger trainer.max_epochs, or encoder.{modality}.unfreeze_at=null, which never wakes it"
+            )
     try:
         make(cfg["balance"], "balance")({f"task/{name}": torch.zeros(()) for name in prepared.tasks})
     except ValueError as error:
