@@ -1,7 +1,7 @@
 """Speed and memory of the data path and of frozen encoders, each against a rival in the same run.
 
-`python scripts/bench.py [NAME ...]`, of vectors, lengths, pictures, memory, table, mel, encoding, fusions, cached. A ratio
-says more than a time does.
+`python scripts/bench.py [NAME ...]`, of vectors, lengths, pictures, memory, table, mel, encoding, fusions, cached. A
+ratio says more than a time does.
 """
 
 import argparse
@@ -40,6 +40,7 @@ from mmfuse.encoders.log_mel import LogMel
 from mmfuse.prepare.pixels import Pixels
 from mmfuse.prepare.subwords import Subwords
 from mmfuse.record.facts import facts
+from mmfuse.record.log import to_file
 from mmfuse.run.build import build, learner
 from mmfuse.run.encoded import by_row, encoded
 from mmfuse.run.examine import examine
@@ -469,7 +470,7 @@ def encoding() -> Iterator[Row]:
         took |= rates(runs, repeats=3, clock=time.process_time)
         for what, about in (("pass", "the pass"), ("all", "tokenizing, pass, cache")):
             ours, rival = (len(texts) / took[f"{precision}, {what}{by}"] for by in ("", " by hand"))
-            yield Row(f"{precision}, {about}, against a loop by hand", ours, rival, (">=", 0.95), "rows/s")
+            yield Row(f"{precision}, {about}, against by hand", ours, rival, (">=", 0.95), "rows/s")
         rival = len(few) / took[f"{precision}, padded"]
         ours = len(texts) / took[f"{precision}, pass"]
         yield Row(f"{precision}, the pass, against padding to the longest", ours, rival, (">=", 2.5), "rows/s")
@@ -491,7 +492,7 @@ def mixed_texts(n: int, mean: float = 2.6) -> list[str]:
 
 
 def tokenized(prepare_: Subwords, texts: list[str]) -> list[list[int]]:
-    return prepare_.tokenizer(texts, truncation=True, max_length=128)["input_ids"]  # type: ignore[no-any-return]
+    return prepare_.tokenizer(texts, truncation=True, max_length=128)["input_ids"]
 
 
 def by_hand(network: Any, tokens: list[list[int]], steps: int, half: bool) -> torch.Tensor:
@@ -515,7 +516,7 @@ def means(network: Any, tokens: list[list[int]], longest: int) -> torch.Tensor:
     words = torch.tensor([row + [0] * (longest - len(row)) for row in tokens])
     mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in tokens])
     said = network(input_ids=words, attention_mask=mask).last_hidden_state.float()
-    return (said * mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True)  # type: ignore[no-any-return]
+    return (said * mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True)
 
 
 def all_of_it(texts: list[str], prepare_: Subwords, encoder: HFText, precision: str) -> torch.Tensor:
@@ -550,8 +551,9 @@ EPOCHS = 20
 
 
 def fusions() -> Iterator[Row]:
-    with tempfile.TemporaryDirectory() as name:
-        folder, before = Path(name), os.environ.get("MMFUSE_CACHE")
+    before = os.environ.get("MMFUSE_CACHE")
+    with tempfile.TemporaryDirectory() as name, to_file(Path(name) / "log.txt"):
+        folder = Path(name)
         os.environ["MMFUSE_CACHE"] = str(folder / "cache")
         table_of_pictures(folder, mixed_texts(200, mean=3.3))
         about = [
@@ -580,13 +582,13 @@ def fusions() -> Iterator[Row]:
         for k, cfg in enumerate(configs):
             trained_once(cfg, folder / f"given{k}", given)
         given_ = clock() - start
-        yield Row("ten fusions, with the cache, against features that are given", cached_, given_, ("<", 1.5), "s")
+        yield Row("ten fusions, cached, against features that are given", cached_, given_, ("<", 1.5), "s")
         yield Row("  of which opening and encoding once", encoding_, None, None, "s")
         start = clock()
         for k, cfg in enumerate(configs):
             trained_once(cfg, folder / f"anew{k}", opened(cfg, None))
         yield Row(
-            f"ten fusions, encoding in all of {EPOCHS} epochs, against the cache",
+            f"  encoding in all {EPOCHS} epochs, against cached",
             clock() - start,
             cached_,
             (">=", 10),
@@ -636,9 +638,9 @@ def cached() -> Iterator[Row]:
     shared = random.integers(0, 5_000, 50_000)
     for name, lengths_, which in (
         ("vectors", ones, None),
-        ("vectors that ten rows share", ones[:5_000], shared),
+        ("vectors shared by ten", ones[:5_000], shared),
         ("subwords", skewed, None),
-        ("subwords that two rows share", skewed, shared[:10_000]),
+        ("subwords shared by two", skewed, shared[:10_000]),
     ):
         which = np.arange(len(lengths_)) if which is None else which
         held = Ragged(torch.randn(int(lengths_.sum()), dim), lengths_)
@@ -655,7 +657,7 @@ def cached() -> Iterator[Row]:
                 }
                 took = rates(epochs, repeats=15, clock=time.process_time)
                 ours, rival = (len(which) / took[k] for k in both)
-                yield Row(f"{name}, mapped, batches of {size}, against memory", ours, rival, (">=", 0.9), "rows/s")
+                yield Row(f"{name}, mapped, {size}, against memory", ours, rival, (">=", 0.9), "rows/s")
 
 
 PARTS = {part.__name__: part for part in (vectors, lengths, pictures, memory, table, mel, encoding, fusions, cached)}
