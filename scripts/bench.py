@@ -555,7 +555,7 @@ def fusions() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as name, to_file(Path(name) / "log.txt"):
         folder = Path(name)
         os.environ["MMFUSE_CACHE"] = str(folder / "cache")
-        table_of_pictures(folder, mixed_texts(200, mean=3.3))
+        table_of_pictures(folder, mixed_texts(160, mean=3.3))
         about = [
             "dataset=table",
             f"dataset.file={folder / 'rows.csv'}",
@@ -569,31 +569,28 @@ def fusions() -> Iterator[Row]:
         ]
         catalog = Catalog()
         configs = [compose([*about, *fusion], catalog) for fusion in FUSIONS]
+        warm = compose([*about, "encoder.text=bag", "trainer.max_epochs=1"], catalog)
+        trained_once(warm, folder / "warm", opened(warm, Listener()))  # what is imported at first use
         clock = time.process_time
-        trained_once(configs[0], folder / "warm", opened(configs[0], None))  # what is imported at first use
+        start = clock()
+        given = opened(configs[0], Listener())
+        encoding_ = clock() - start
+        trained_once(configs[0], folder / "given0", given)
+        one = clock() - start
+        for k, cfg in enumerate(configs[1:], 1):
+            trained_once(cfg, folder / f"given{k}", given)
+        given_ = clock() - start
+        os.environ["MMFUSE_CACHE"] = str(folder / "another")
         start = clock()
         for k, cfg in enumerate(configs):
             trained_once(cfg, folder / f"cached{k}", opened(cfg, Listener()))
         cached_ = clock() - start
-        os.environ["MMFUSE_CACHE"] = str(folder / "another")
-        start = clock()
-        given = opened(configs[0], Listener())
-        encoding_ = clock() - start
-        for k, cfg in enumerate(configs):
-            trained_once(cfg, folder / f"given{k}", given)
-        given_ = clock() - start
         yield Row("ten fusions, cached, against features that are given", cached_, given_, ("<", 1.5), "s")
         yield Row("  of which opening and encoding once", encoding_, None, None, "s")
         start = clock()
-        for k, cfg in enumerate(configs):
-            trained_once(cfg, folder / f"anew{k}", opened(cfg, None))
-        yield Row(
-            f"  encoding in all {EPOCHS} epochs, against cached",
-            clock() - start,
-            cached_,
-            (">=", 10),
-            "s",
-        )
+        trained_once(configs[0], folder / "anew", opened(configs[0], None))
+        name = f"one fusion, encoding in all {EPOCHS} epochs, against once"
+        yield Row(name, clock() - start, one, (">=", 10), "s, that one pass for one fusion alone")
         os.environ.pop("MMFUSE_CACHE")
         if before is not None:
             os.environ["MMFUSE_CACHE"] = before
