@@ -1,6 +1,7 @@
-"""Speed and memory of the data path, each against a rival in the same run: `python scripts/bench.py [NAME ...]`.
+"""Speed and memory of the data path and of frozen encoders, each against a rival in the same run.
 
-Names: vectors, lengths, pictures, memory, table, mel. A ratio says more than a time does.
+`python scripts/bench.py [NAME ...]`, of vectors, lengths, pictures, memory, table, mel, encoding, fusions, cached. A
+ratio says more than a time does.
 """
 
 import argparse
@@ -22,21 +23,32 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
+from mmfuse import hub
+from mmfuse.cache.encode import encode, halved
+from mmfuse.cache.entry import Entry, Said
+from mmfuse.cache.values import Distinct
 from mmfuse.config.catalog import Catalog
 from mmfuse.config.compose import compose
 from mmfuse.data.batches import Batches
 from mmfuse.data.by_length import ByLength, padded
 from mmfuse.data.columns import Column, Stored, Streamed
 from mmfuse.data.order import Order
+from mmfuse.data.reader import Reader
 from mmfuse.data.splits import Split
+from mmfuse.encoders.hf_text import HFText
 from mmfuse.encoders.log_mel import LogMel
 from mmfuse.prepare.pixels import Pixels
+from mmfuse.prepare.subwords import Subwords
 from mmfuse.record.facts import facts
-from mmfuse.run.build import build
+from mmfuse.record.log import to_file
+from mmfuse.run.build import build, learner
+from mmfuse.run.encoded import by_row, encoded
 from mmfuse.run.examine import examine
-from mmfuse.run.loader import loader
+from mmfuse.run.loader import loader, training_loader
+from mmfuse.run.make import make
 from mmfuse.run.prepare import Prepared, divide, load, prepare
-from mmfuse.types import Ragged, Signal
+from mmfuse.run.settings import patience
+from mmfuse.types import Examples, Listener, Ragged, Signal
 
 GB = 1e9
 REPEATS = 5
@@ -133,15 +145,17 @@ def nothing(x: torch.Tensor, y: torch.Tensor, size: int) -> Iterable[Any]:
     return DataLoader(Nothing(), sampler=Order(np.arange(len(x)), size, 0), batch_size=None)
 
 
-def rates(each: dict[str, Iterable[Any]], repeats: int = REPEATS) -> dict[str, float]:
+def rates(
+    each: dict[str, Iterable[Any]], repeats: int = REPEATS, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, float]:
     """The shortest time of each to be gone through, taken in turns."""
     best = dict.fromkeys(each, float("inf"))
     for _ in range(repeats):
         for name, batches in each.items():
-            start = time.perf_counter()
+            start = clock()
             for _ in batches:
                 pass
-            best[name] = min(best[name], time.perf_counter() - start)
+            best[name] = min(best[name], clock() - start)
     return best
 
 
@@ -422,7 +436,228 @@ def mel() -> Iterator[Row]:
     yield Row("  furthest from librosa's", float(furthest), None, ("<", 1e-4), "dB")
 
 
-PARTS = {part.__name__: part for part in (vectors, lengths, pictures, memory, table, mel)}
+# ---- encoding: a frozen MiniLM over texts of mixed lengths, against loops written by hand. One thread, CPU time: what
+# ---- else the machine does matters less then, and waiting for the disk is not counted
+
+
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+CPU = torch.device("cpu")
+
+
+def encoding() -> Iterator[Row]:
+    texts = mixed_texts(1000)
+    encoder, prepare_ = HFText(Subwords(MINILM).size, MINILM).eval(), Subwords(MINILM)
+    ragged = prepare_(texts)
+    tokens = [row.tolist() for row in ragged.data.split(ragged.lengths.tolist())]
+    longest, steps = max(map(len, tokens)), 1024
+    few = tokens[:96]  # each takes as long as the longest
+    yield Row("texts: mean length", float(ragged.lengths.float().mean()), None, None, f"subwords, of up to {longest}")
+
+    def again(do: Callable[..., Any], *arguments: Any) -> Again:
+        return Again(lambda: iter([do(*arguments)]))
+
+    took: dict[str, float] = {}
+    for precision, half in (("fp32", False), ("bf16", True)):
+        runs = {
+            f"{precision}, pass": again(encode, encoder, ragged, CPU, half),
+            f"{precision}, pass by hand": again(by_hand, encoder.network, tokens, steps, half),
+            f"{precision}, all": again(all_of_it, texts, prepare_, encoder, precision),
+            f"{precision}, all by hand": again(
+                lambda h: by_hand(encoder.network, tokenized(prepare_, texts), steps, h), half
+            ),
+            f"{precision}, padded": again(padded_to, encoder.network, few, longest, half),
+        }
+        took |= rates(runs, repeats=3, clock=time.process_time)
+        for what, about in (("pass", "the pass"), ("all", "tokenizing, pass, cache")):
+            ours, rival = (len(texts) / took[f"{precision}, {what}{by}"] for by in ("", " by hand"))
+            yield Row(f"{precision}, {about}, against by hand", ours, rival, (">=", 0.95), "rows/s")
+        rival = len(few) / took[f"{precision}, padded"]
+        ours = len(texts) / took[f"{precision}, pass"]
+        yield Row(f"{precision}, the pass, against padding to the longest", ours, rival, (">=", 2.5), "rows/s")
+    ours, rival = (len(texts) / took[f"{precision}, pass"] for precision in ("bf16", "fp32"))
+    goal = (">=", 2.0) if halved(CPU, "auto") else None
+    yield Row("bf16 against fp32", ours, rival, goal, "rows/s")
+    said = [encode(encoder, ragged, CPU, half).data for half in (False, True)]
+    cosine = torch.nn.functional.cosine_similarity(*said).min()
+    yield Row("  cosine of the two, the least", float(cosine), None, (">=", 0.9999), "")
+
+
+def mixed_texts(n: int, mean: float = 2.6) -> list[str]:
+    """Words that are one subword each, 1 to 126 of them (with the first and the last, 3 to 128), most texts short."""
+    random = np.random.default_rng(0)
+    listed = (Path(hub.located(MINILM)) / "vocab.txt").read_text(encoding="utf-8").split()
+    words = np.array([word for word in listed if word.isascii() and word.isalpha() and len(word) > 2])
+    lengths = (random.lognormal(mean, 0.9, n) - 2).clip(1, 126).astype(int)
+    return [" ".join(words[random.integers(0, len(words), length)]) for length in lengths]
+
+
+def tokenized(prepare_: Subwords, texts: list[str]) -> list[list[int]]:
+    return prepare_.tokenizer(texts, truncation=True, max_length=128)["input_ids"]
+
+
+def by_hand(network: Any, tokens: list[list[int]], steps: int, half: bool) -> torch.Tensor:
+    """What one would write: the longest first, in batches of so many steps, mean over the subwords."""
+    order = sorted(range(len(tokens)), key=lambda row: -len(tokens[row]))
+    vectors = torch.empty(len(tokens), network.config.hidden_size)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):
+        while order:
+            rows = order[: max(1, steps // len(tokens[order[0]]))]
+            order = order[len(rows) :]
+            vectors[rows] = means(network, [tokens[row] for row in rows], len(tokens[rows[0]]))
+    return vectors
+
+
+def padded_to(network: Any, tokens: list[list[int]], longest: int, half: bool) -> torch.Tensor:
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):
+        return torch.cat([means(network, tokens[k : k + 32], longest) for k in range(0, len(tokens), 32)])
+
+
+def means(network: Any, tokens: list[list[int]], longest: int) -> torch.Tensor:
+    words = torch.tensor([row + [0] * (longest - len(row)) for row in tokens])
+    mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in tokens])
+    said = network(input_ids=words, attention_mask=mask).last_hidden_state.float()
+    return (said * mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True)
+
+
+def all_of_it(texts: list[str], prepare_: Subwords, encoder: HFText, precision: str) -> torch.Tensor:
+    """As `train` does it, into an empty cache."""
+    examples = Examples({"text": texts}, {"text": "text"}, {}, {}, [str(k) for k in range(len(texts))])
+    cfg = {
+        "encoder": {"text": {"name": "hf", "model": MINILM}},
+        "trainer": {"accelerator": "cpu"},
+        "encoding": {"precision": precision},
+        "cache": False,  # a folder of its own, otherwise the same
+    }
+    return encoded(cfg, "text", Reader("text", examples, False), prepare_, encoder, Listener())[0].data
+
+
+# ---- fusions: ten trainings over a frozen MiniLM, whose texts are encoded once, against two rivals. CPU time, in one
+# ---- process: imports are not counted, opening the data, preparing it and building the model are
+
+
+FUSIONS = [
+    ["fusion=concat"],
+    ["fusion=concat", "fusion.dim=32"],
+    ["fusion=concat", "fusion.dropout=0.5"],
+    ["fusion=gated"],
+    ["fusion=gated", "fusion.dim=32"],
+    ["fusion=mean"],
+    ["fusion=weighted"],
+    ["fusion=weighted", "fusion.dim=64"],
+    ["fusion=mean", "model=late"],
+    ["fusion=weighted", "model=late"],
+]
+EPOCHS = 20
+
+
+def fusions() -> Iterator[Row]:
+    before = os.environ.get("MMFUSE_CACHE")
+    with tempfile.TemporaryDirectory() as name, to_file(Path(name) / "log.txt"):
+        folder = Path(name)
+        os.environ["MMFUSE_CACHE"] = str(folder / "cache")
+        table_of_pictures(folder, mixed_texts(160, mean=3.3))
+        about = [
+            "dataset=table",
+            f"dataset.file={folder / 'rows.csv'}",
+            "dataset.modalities={text: {kind: text}, image: {kind: image}}",
+            TASK,
+            "encoder.text=hf",
+            "encoder.image=lenet",
+            f"trainer.max_epochs={EPOCHS}",
+            "trainer.accelerator=cpu",
+            f"early_stopping.patience={EPOCHS}",
+        ]
+        catalog = Catalog()
+        configs = [compose([*about, *fusion], catalog) for fusion in FUSIONS]
+        warm = compose([*about, "encoder.text=bag", "trainer.max_epochs=1"], catalog)
+        trained_once(warm, folder / "warm", opened(warm, Listener()))  # what is imported at first use
+        clock = time.process_time
+        start = clock()
+        given = opened(configs[0], Listener())
+        encoding_ = clock() - start
+        trained_once(configs[0], folder / "given0", given)
+        one = clock() - start
+        for k, cfg in enumerate(configs[1:], 1):
+            trained_once(cfg, folder / f"given{k}", given)
+        given_ = clock() - start
+        os.environ["MMFUSE_CACHE"] = str(folder / "another")
+        start = clock()
+        for k, cfg in enumerate(configs):
+            trained_once(cfg, folder / f"cached{k}", opened(cfg, Listener()))
+        cached_ = clock() - start
+        yield Row("ten fusions, cached, against features that are given", cached_, given_, ("<", 1.5), "s")
+        yield Row("  of which opening and encoding once", encoding_, None, None, "s")
+        start = clock()
+        trained_once(configs[0], folder / "anew", opened(configs[0], None))
+        name = f"one fusion, encoding in all {EPOCHS} epochs, against once"
+        yield Row(name, clock() - start, one, (">=", 10), "s, that one pass for one fusion alone")
+        os.environ.pop("MMFUSE_CACHE")
+        if before is not None:
+            os.environ["MMFUSE_CACHE"] = before
+
+
+def table_of_pictures(folder: Path, texts: list[str]) -> None:
+    random = np.random.default_rng(0)
+    with open(folder / "rows.csv", "w") as out:
+        out.write("text,image,label\n")
+        for k, text in enumerate(texts):
+            Image.fromarray(random.integers(0, 256, (16, 16), dtype=np.uint8)).save(folder / f"{k}.png")
+            out.write(f"{text},{k}.png,c{k % 3}\n")
+
+
+def opened(cfg: dict[str, Any], listener: Listener | None) -> Prepared:
+    """With a listener frozen encoders are run, as `train` does; without one they are parts of the model."""
+    examples = load(cfg)
+    return prepare(cfg, examples, divide(cfg, examples)[0][1], listener=listener)
+
+
+def trained_once(cfg: dict[str, Any], folder: Path, ready: Prepared) -> None:
+    from mmfuse.learner.fit import fit
+
+    fit(
+        learner(cfg, ready, 0),
+        partial(make, cfg["trainer"], "trainer"),
+        training_loader(cfg, ready, 0),
+        loader(cfg, ready, ready.split.val, None),
+        folder / "checkpoints",
+        patience(cfg, ready.tasks),
+        Listener(),
+    )
+
+
+# ---- cached: batches of what an encoder said, mapped from the cache, against the same in memory, in CPU time
+
+
+def cached() -> Iterator[Row]:
+    random, dim = np.random.default_rng(0), 384
+    skewed = torch.from_numpy(random.lognormal(2.6, 0.9, 2_500).clip(3, 128).astype(np.int64))
+    ones = torch.ones(50_000, dtype=torch.long)
+    shared = random.integers(0, 5_000, 50_000)
+    for name, lengths_, which in (
+        ("vectors", ones, None),
+        ("vectors shared by ten", ones[:5_000], shared),
+        ("subwords", skewed, None),
+        ("subwords shared by two", skewed, shared[:5_000] % 2_500),
+    ):
+        which = np.arange(len(lengths_)) if which is None else which
+        held = Ragged(torch.randn(int(lengths_.sum()), dim), lengths_)
+        values = Distinct(range(len(lengths_)), which, np.arange(len(lengths_)), "")
+        y = torch.zeros(len(which), dtype=torch.long)
+        with tempfile.TemporaryDirectory() as folder:
+            entry = Entry(Path(folder) / "entry", {"what": "bench"}, len(lengths_), len(lengths_))
+            mapped = entry.made(lambda _, held=held: Said(held, []), lambda _: None).steps
+            both = {"ours": by_row(mapped, values), "memory": by_row(held, values)}
+            for size in (64, 256):
+                epochs = {
+                    k: loader(settings(size), prepared({"v": column}, {"y": y}, len(which)), np.arange(len(which)), 0)
+                    for k, column in both.items()
+                }
+                took = rates(epochs, repeats=10, clock=time.process_time)
+                ours, rival = (len(which) / took[k] for k in both)
+                yield Row(f"{name}, mapped, {size}, against memory", ours, rival, (">=", 0.9), "rows/s")
+
+
+PARTS = {part.__name__: part for part in (vectors, lengths, pictures, memory, table, mel, encoding, fusions, cached)}
 
 
 def machine() -> str:

@@ -11,7 +11,8 @@ from torch import Tensor
 from mmfuse.data.columns import Stored
 from mmfuse.types import Encoder, Ragged, Signal
 
-BUDGET = {"cpu": 4096, "cuda": 131_072}  # steps that a batch computes at first; halved where memory runs out
+# Steps that a batch computes at first; halved where memory runs out. On a CPU, larger ones no longer fit its caches.
+BUDGET = {"cpu": 1024, "cuda": 131_072}
 
 
 def halved(device: torch.device, precision: str) -> bool:
