@@ -434,16 +434,18 @@ class TestAwake:
         return [not torch.equal(saved[f"model.encoders.asked.network.{name}"], v) for name, v in start.items()]
 
     def test_learns_from_its_epoch_on_and_not_before(self, run):
-        falling = [
-            "early_stopping.monitor=val/loss",
-            "optimizer.lr=1e-3",
-        ]  # so that the last epoch is the best, and saved
-        run("encoder.asked.unfreeze_at=2", *falling)  # of two epochs, 0 and 1
-        assert self.epoch() == 1
+        run("encoder.asked.unfreeze_at=1", "+trainer.max_steps=3")  # an epoch
+        assert self.epoch() == 0
         assert not any(self.changed())
-        run("encoder.asked.unfreeze_at=1", *falling)
+        run("encoder.asked.unfreeze_at=1")
         assert self.epoch() == 1
         assert all(self.changed())
+
+    def test_refuses_an_epoch_that_never_comes(self, run, capsys):
+        run()  # which writes the rows
+        typed = [*TABLE, *ASKED, "encoder.asked=hf", f"encoder.asked.model={tiny.bert()}"]
+        assert main(["train", *typed, "encoder.asked.unfreeze_at=2"]) == 2
+        assert "epochs count from 0, and trainer.max_epochs=2" in capsys.readouterr().err
 
     def test_a_rate_of_its_own(self, run):
         run("encoder.asked.freeze=false", "encoder.asked.lr=1e-7", "optimizer.lr=1e-3")

@@ -39,7 +39,8 @@ class Said(NamedTuple):
 class Entry:
     def __init__(self, folder: Path, about: dict[str, Any], values: int, dim: int, part: int):
         """Of so many values, `part` of them at a time, in steps `dim` wide; `about` says of "what"."""
-        self.folder, self.about, self.dim = folder, about | {"values": values, "dim": dim}, dim
+        self.folder, self.about = folder, about | {"values": values, "dim": dim}
+        self.values, self.dim = values, dim
         self.parts = [range(start, min(start + part, values)) for start in range(0, values, part)]
         self.damaged = False  # whether what was there had to be removed
 
@@ -51,20 +52,24 @@ class Entry:
         while (whole := self.opened()) is None:
             self.begin()
             while waiting := [number for number in range(len(self.parts)) if not self.has(number)]:
-                made = [self.add(number, make, tell) for number in waiting]
-                if not any(made):
-                    time.sleep(0.2)  # others are at the rest
+                left = sum(len(self.parts[number]) for number in waiting)  # values
+                idle = True
+                for number in waiting:
+                    if self.add(number, make):
+                        idle, left = False, left - len(self.parts[number])
+                        tell(self.values - left)
+                if idle:
+                    time.sleep(0.2)  # others are at all of them
             with self.alone("whole.lock", wait=True):
                 if not self.finished():
                     self.join()
         return whole
 
-    def add(self, number: int, make: Callable[[range], Said], tell: Callable[[int], None]) -> bool:
-        """Whether this process made the part, or found it made."""
+    def add(self, number: int, make: Callable[[range], Said]) -> bool:
+        """Whether the part is there now; nobody else is waited for."""
         with self.alone(f"{number}.lock", wait=False) as mine:
             if mine and not self.has(number):
                 self.save(number, make(self.parts[number]))
-        tell(sum(len(part) for n, part in enumerate(self.parts) if self.has(n)))
         return mine
 
     def begin(self) -> None:

@@ -26,7 +26,7 @@ from mmfuse.run.make import Config, make
 from mmfuse.types import Encoder, Listener, Preparation, Ragged
 
 VERSION = 1  # of what is kept: another one makes other keys
-PART = 1024  # values that are encoded before what was said of them is on disk
+PART, LONG = 256, 64  # values that are encoded before what was said of them is on disk; of those that cost more
 
 
 def frozen(cfg: Config, modality: str, preparation: Preparation) -> Pretrained | None:
@@ -68,7 +68,9 @@ def encoded(
     began = time.perf_counter()
     aside = None if cfg["cache"] else Path(tempfile.mkdtemp(prefix="mmfuse-"))
     folder = (aside or root()) / key
-    entry = Entry(folder, {"what": what, "half": half}, len(values.values), encoder.dim, PART)
+    entry = Entry(
+        folder, {"what": what, "half": half}, len(values.values), encoder.dim, PART if encoder.cost <= 1 else LONG
+    )
     fresh = 0
 
     def make_part(numbers: range) -> Said:

@@ -45,8 +45,8 @@ def check_settings(cfg: Config, examples: Examples, prepared: Prepared) -> None:
         wakes, epochs = about.get("unfreeze_at"), cfg["trainer"].get("max_epochs")
         if isinstance(wakes, int) and isinstance(epochs, int) and 0 < epochs <= wakes:
             raise ConfigError(
-                f"encoder.{modality}.unfreeze_at={wakes}: epochs count from 0, and there are trainer.max_epochs={epochs}"
-                f"\n  to go on: a larger trainer.max_epochs, or encoder.{modality}.unfreeze_at=null, which never wakes it"
+                f"encoder.{modality}.unfreeze_at={wakes}: epochs count from 0, and trainer.max_epochs={epochs}\n"
+                f"  to go on: a larger trainer.max_epochs, or encoder.{modality}.unfreeze_at=null, to never wake it"
             )
     try:
         make(cfg["balance"], "balance")({f"task/{name}": torch.zeros(()) for name in prepared.tasks})
