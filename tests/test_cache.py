@@ -333,6 +333,9 @@ def run(capsys, tmp_path):
 class TestRuns:
     def test_each_question_is_encoded_once_and_never_again(self, run):
         (first,), metrics = run()
+        (key,) = [entry.key for entry in place.kept()]
+        manifest = json.loads(Path("outputs/latest/manifest.json").read_text())
+        assert manifest["encoded"]["asked"]["key"] == key
         assert (first["modality"], first["fresh"], first["values"]) == ("asked", 10, 10)
         again, figures = run()
         assert [event["fresh"] for event in again] == [0]

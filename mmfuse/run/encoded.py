@@ -8,7 +8,7 @@ import time
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,6 +27,13 @@ from mmfuse.types import Encoder, Listener, Preparation, Ragged
 
 VERSION = 1  # of what is kept: another one makes other keys
 PART, LONG = 256, 64  # values that are encoded before what was said of them is on disk; of those that cost more
+
+
+class Encoded(NamedTuple):
+    column: Stored
+    present: np.ndarray  # (N,) whether a row has the modality
+    key: str  # of what is kept: what was said, by whom, of what
+    precision: str
 
 
 def frozen(cfg: Config, modality: str, preparation: Preparation) -> Pretrained | None:
@@ -58,8 +65,8 @@ def taken(about: Config, preparation: Preparation) -> dict[str, Any]:
 
 def encoded(
     cfg: Config, modality: str, reader: Reader, preparation: Preparation, encoder: Pretrained, listener: Listener
-) -> tuple[Stored, np.ndarray]:
-    """What is said of all rows, and which of them have the modality, (N,). Failures to read are the reader's."""
+) -> Encoded:
+    """What is said of all rows. Failures to read are the reader's."""
     values = distinct(reader.raw)
     device = torch.device("cuda" if torch.cuda.is_available() and cfg["trainer"]["accelerator"] != "cpu" else "cpu")
     half = halved(device, cfg["encoding"]["precision"])
@@ -106,7 +113,7 @@ def encoded(
     column = by_row(said.steps, values)
     if aside is not None:
         weakref.finalize(column, shutil.rmtree, aside, True)
-    return column, (column.lengths > 0).numpy()
+    return Encoded(column, (column.lengths > 0).numpy(), key, "bf16" if half else "fp32")
 
 
 def part(

@@ -31,6 +31,8 @@ class Frozen(NamedTuple):
 
     dim: int
     parameters: int
+    key: str = ""  # of what it said, in the cache
+    precision: str = ""
 
 
 class Prepared(NamedTuple):
@@ -112,8 +114,10 @@ def prepare(
     for modality, encoder in waiting.items():
         assert listener is not None
         reader = readers[modality]
-        found[modality] = encoded(cfg, modality, reader, preparations[modality], encoder, listener)
-        accept(cfg, reader, found[modality][1], split)
+        said = encoded(cfg, modality, reader, preparations[modality], encoder, listener)
+        accept(cfg, reader, said.present, split)
+        found[modality] = said.column, said.present
+        done[modality] = done[modality]._replace(key=said.key, precision=said.precision)
     prepared = assembled(cfg, examples, split, preparations, readers, found, done)
     about = cfg["dataset"]["missing"]
     if about["policy"] == "drop":

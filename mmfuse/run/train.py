@@ -51,7 +51,8 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
     if prepared.stream is not None:
         data["stream"] = prepared.stream.facts()
     about = manifest.describe(cfg["choices"], data, cfg["seeds"], cfg["folds"])
-    about |= {"parameters": parameters}
+    once = {m: {"key": done.key, "precision": done.precision} for m, done in prepared.encoded.items()}
+    about |= {"parameters": parameters, "encoded": once}
     write_json(folder / "manifest.json", about)
     status.say("running")
     said: dict[str, list[Answers]] = {"test": [], "val": []}
