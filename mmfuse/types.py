@@ -67,10 +67,31 @@ class Batch(NamedTuple):
     rows: Int[Tensor, " B"]  # which rows of the data set these are
 
 
+Weights = dict[str, Float[Tensor, "B M"]]  # by task, or by "" for all: how much each modality of a row is heard
+
+
+class Fused(NamedTuple):
+    """What a fusion makes of its signals, and what it says besides."""
+
+    signal: Signal
+    losses: Losses = {}  # by name, such as "balance"; they are there to be made smaller
+    weights: Float[Tensor, "B M"] | None = None  # modalities in their order: 0 where one is absent, and 1 in sum
+
+
+class Read(NamedTuple):
+    """What a model reads off encoded signals."""
+
+    predictions: Predictions
+    losses: Losses = {}  # its fusion's own
+    weights: Weights = {}
+
+
 class Outputs(NamedTuple):
     predictions: Predictions
     encoded: Signals  # what the encoders made of each modality
     predict: Callable[[Signals], Predictions]  # what would be predicted from other signals, such as fewer of these
+    losses: Losses = {}  # that the fusion has besides the tasks'
+    weights: Weights = {}
 
 
 class Phase(NamedTuple):
@@ -261,6 +282,10 @@ class Fusion(nn.Module, ABC):
     @abstractmethod
     def forward(self, signals: Signals) -> Signal: ...
 
+    def fuse(self, signals: Signals) -> Fused:
+        """The same, with losses of its own and the weights of modalities, of methods that have any."""
+        return Fused(self(signals))
+
 
 class Parts(nn.ModuleDict):
     """Modules by names that a user chose, "type" and "train" among them, which torch keeps for its own attributes."""
@@ -284,11 +309,19 @@ class Model(nn.Module, ABC):
         return {m: encoder(signals[m]) for m, encoder in self.encoders.items()}
 
     @abstractmethod
-    def predict(self, encoded: Signals) -> Predictions: ...
+    def read(self, encoded: Signals) -> Read: ...
+
+    def predict(self, encoded: Signals) -> Predictions:
+        return self.read(encoded).predictions
+
+    def outputs(self, heard: Signals, encoded: Signals) -> Outputs:
+        """What is read off the signals that are heard, some of which may be hidden that were encoded."""
+        read = self.read(heard)
+        return Outputs(read.predictions, encoded, self.predict, read.losses, read.weights)
 
     def forward(self, signals: Signals) -> Outputs:
         encoded = self.encode(signals)
-        return Outputs(self.predict(encoded), encoded, self.predict)
+        return self.outputs(encoded, encoded)
 
 
 class Objective(nn.Module, ABC):

@@ -1,6 +1,6 @@
 """What every fusion owes the rest of the code, and what each method's equations say.
 
-A fusion is under test as soon as it has a config; its number of parameters has to be stated in COUNTS.
+A fusion is under test as soon as it has a config; its number of parameters has to be stated in fusion_facts.py.
 """
 
 import copy
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fusion_facts import COUNTS, TAKES
 
 from mmfuse import masks
 from mmfuse.fusion.concat import ConcatFusion
@@ -20,16 +21,14 @@ from mmfuse.types import Signal
 CONFIGS = sorted((Path(__file__).parents[1] / "configs/fusion").glob("*.yaml"))
 SIZES = {"text": 6, "image": 5, "audio": 4, "depth": 3}  # not in the alphabet's order
 GARBAGE = {"noise": 7.0, "huge": 1e30, "nan": float("nan"), "inf": float("inf")}
-COUNTS = {  # of parameters, from the widths d of the modalities and the width `dim` of what comes out
-    "concat": lambda d, dim: (sum(d) + 1) * dim,
-    "gated": lambda d, dim: 2 * sum(d) * dim if len(d) == 2 else (1 + len(d)) * sum(d) * dim,
-    "mean": lambda d, dim: sum(n + 1 for n in d) * dim if len(set(d)) > 1 else 0,
-    "weighted": lambda d, dim: (sum(n + 1 for n in d) * dim if len(set(d)) > 1 else 0) + len(d),
-}
 
 
 def first(number):
     return dict(list(SIZES.items())[:number])
+
+
+def number_of(config):
+    return 3 if 3 in TAKES.get(config.stem, (3,)) else max(TAKES[config.stem])
 
 
 def sigmoid(x):
@@ -43,13 +42,16 @@ def config(request):
 
 @pytest.fixture
 def fusion(config, build):
-    return build(config, dims=first(3)).eval()
+    """Of three modalities, or as many as it takes."""
+    return build(config, dims=first(number_of(config))).eval()
 
 
 @pytest.fixture
-def signals(sequences):
+def signals(config, sequences):
     """Full, padded and one-step rows; one without image, one without anything."""
-    return sequences(first(3), {"text": [5, 2, 1, 3, 0], "image": [4, 4, 1, 0, 0], "audio": [1, 3, 1, 2, 0]})
+    lengths = {"text": [5, 2, 1, 3, 0], "image": [4, 4, 1, 0, 0], "audio": [1, 3, 1, 2, 0]}
+    dims = first(number_of(config))
+    return sequences(dims, {m: lengths[m] for m in dims})
 
 
 @pytest.fixture
@@ -75,6 +77,10 @@ def outcome(fusion, signals):
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
 def test_returns_one_signal_of_its_own_width(config, build, sequences, rows, number):
     dims = first(number)
+    if number not in TAKES.get(config.stem, (number,)):
+        with pytest.raises(ValueError, match="modalit"):
+            build(config, dims=dims)
+        return
     fusion = build(config, dims=dims).eval()
     fused = fusion(sequences(dims, {m: [3, 1, 2, 1, 3][:rows] for m in dims}))
     assert fused.data.shape[::2] == (rows, fusion.dim)
@@ -85,6 +91,8 @@ def test_returns_one_signal_of_its_own_width(config, build, sequences, rows, num
 
 @pytest.mark.parametrize("widths", [(6,), (6, 5), (4, 4), (6, 5, 4), (4, 4, 4), (6, 5, 4, 3)], ids=str)
 def test_has_as_many_parameters_as_it_says(config, build, widths):
+    if len(widths) not in TAKES.get(config.stem, (len(widths),)):
+        return  # refused: the test above
     fusion = build(config, dims=dict(zip(SIZES, widths, strict=False)))
     assert sum(p.numel() for p in fusion.parameters()) == COUNTS[config.stem](widths, fusion.dim)
 
@@ -99,6 +107,7 @@ def test_does_not_look_at_what_is_masked(fusion, signals, garbage):
 @pytest.mark.parametrize("modality", first(3))
 @pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE)
 def test_does_not_hear_an_absent_modality(fusion, signals, modality, garbage):
+    modality = modality if modality in signals else next(iter(signals))
     absent = masks.keep(signals, set(signals) - {modality})
     data, mask = absent[modality]
     filled = {**absent, modality: Signal(torch.full_like(data, garbage), mask)}
@@ -107,6 +116,7 @@ def test_does_not_hear_an_absent_modality(fusion, signals, modality, garbage):
 
 @pytest.mark.parametrize("modality", first(3))
 def test_hears_a_present_modality(fusion, signals, modality):
+    modality = modality if modality in signals else next(iter(signals))
     without = masks.keep(signals, set(signals) - {modality})
     assert not torch.allclose(fusion(without).pooled()[0], fusion(signals).pooled()[0], atol=1e-4)
 
@@ -174,6 +184,8 @@ def test_derivatives_are_right(config, build, sequences):
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_a_row_without_anything_is_finite_and_absent(config, build, sequences, number):
     dims = first(number)
+    if number not in TAKES.get(config.stem, (number,)):
+        return
     fused = build(config, dims=dims).eval()(sequences(dims, {m: [0, 2] for m in dims}))
     assert fused.data.isfinite().all()
     assert fused.present.tolist() == [False, True]
@@ -189,9 +201,26 @@ def test_constant_features_are_finite_forward_and_back(fusion, signals, value):
 
 def test_is_the_same_once_saved_and_loaded(config, build, fusion, signals, tmp_path):
     torch.save(fusion.state_dict(), tmp_path / "fusion.pt")
-    other = build(config, dims=first(3)).eval()
+    other = build(config, dims=first(number_of(config))).eval()
     other.load_state_dict(torch.load(tmp_path / "fusion.pt", weights_only=True))
     assert torch.equal(other(signals).data, fusion(signals).data)
+
+
+def test_weights_are_shares_of_those_present(fusion, signals):
+    """Of methods that hand out any."""
+    weights = fusion.fuse(signals).weights
+    if weights is None:
+        return
+    present = torch.stack([s.present for s in signals.values()], dim=1)
+    assert (weights >= 0).all()
+    assert not weights[~present].any()
+    torch.testing.assert_close(weights.sum(dim=1), present.any(dim=1).float())
+
+
+def test_losses_of_its_own_are_finite(fusion, signals):
+    for name, loss in fusion.train().fuse(signals).losses.items():
+        assert loss.ndim == 0, name
+        assert loss.isfinite(), name
 
 
 class TestConcat:
@@ -203,8 +232,11 @@ class TestConcat:
         joined = np.concatenate([x["text"] * present[:, [0]], x["audio"] * present[:, [1]]], axis=1)
         np.testing.assert_allclose(outcome(fusion, vectors(x, present)), np.maximum(joined @ w.T + b, 0), atol=1e-6)
 
-    def test_drops_out_in_training_only(self, signals):
-        fusion = ConcatFusion(first(3), dim=64, dropout=0.5)
+    def test_drops_out_in_training_only(self, sequences):
+        fusion, signals = (
+            ConcatFusion(first(3), dim=64, dropout=0.5),
+            sequences(first(3), dict.fromkeys(first(3), [2, 1])),
+        )
         assert not torch.equal(fusion(signals).data, fusion(signals).data)
         fusion.eval()
         assert torch.equal(fusion(signals).data, fusion(signals).data)

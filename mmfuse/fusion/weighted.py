@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mmfuse.fusion.shared_space import SharedSpace
-from mmfuse.types import Fusion, Signal, Signals
+from mmfuse.types import Fused, Fusion, Signal, Signals
 
 
 class WeightedFusion(Fusion):
@@ -32,11 +32,14 @@ class WeightedFusion(Fusion):
         self.register_parameter("learned", nn.Parameter(torch.zeros(len(dims))) if weights is None else None)
 
     def forward(self, signals: Signals) -> Signal:
+        return self.fuse(signals).signal
+
+    def fuse(self, signals: Signals) -> Fused:
         mapped, present = self.space(signals)  # (B, M, D), (B, M)
         weights = self.fixed if self.learned is None else self.learned.softmax(dim=0)  # (M,)
         shares = weights * present  # (B, M)
         shares = shares / shares.sum(dim=1, keepdim=True).clamp(min=torch.finfo(shares.dtype).tiny)
-        return Signal.vector(torch.einsum("bm,bmd->bd", shares, mapped), present.any(dim=1))
+        return Fused(Signal.vector(torch.einsum("bm,bmd->bd", shares, mapped), present.any(dim=1)), weights=shares)
 
 
 def by_modality(weights: Mapping[str, float] | Sequence[float], modalities: Sequence[str]) -> list[float]:

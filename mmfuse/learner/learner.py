@@ -83,7 +83,7 @@ class Learner(L.LightningModule):
         encoded = self.model.encode(masks.drop(signals, self.drop) if self.drop else signals)
         used = {m for m in encoded if matches(m, phase.modalities)}
         heard = encoded if len(used) == len(encoded) else masks.keep(encoded, used)
-        outputs = Outputs(self.model.predict(heard), encoded, self.model.predict)
+        outputs = self.model.outputs(heard, encoded)
         losses = {n: loss for n, loss in self.losses(outputs, batch).items() if matches(n, phase.losses)}
         total = self.balancer(losses)
         if not total.isfinite():
@@ -95,6 +95,7 @@ class Learner(L.LightningModule):
 
     def losses(self, outputs: Outputs, batch: Batch) -> Losses:
         losses = {f"task/{n}": t.loss(outputs.predictions[n], batch.targets[n]) for n, t in self.tasks.items()}
+        losses |= {f"fusion/{name}": loss for name, loss in outputs.losses.items()}
         for objective in self.objectives.values():
             losses |= objective(outputs, batch)
         return losses

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from torch import nn
 
-from mmfuse.types import Encoder, Fusion, Model, Parts, Predictions, Signal, Signals, Task
+from mmfuse.types import Encoder, Fusion, Model, Parts, Read, Signal, Signals, Task
 
 
 class LateFusion(Model):
@@ -25,9 +25,14 @@ class LateFusion(Model):
             {t: nn.Identity() if votes[t].dim == k.size else nn.Linear(votes[t].dim, k.size) for t, k in tasks.items()}
         )
 
-    def predict(self, encoded: Signals) -> Predictions:
+    def read(self, encoded: Signals) -> Read:
         def votes(task: str) -> Signals:
             heads = {m: self.heads[m][task] for m in encoded}
             return {m: Signal.vector(heads[m](s.pooled()), s.present) for m, s in encoded.items()}
 
-        return {t: verdict(self.fusion[t](votes(t)).pooled()) for t, verdict in self.verdict.items()}
+        fused = {t: self.fusion[t].fuse(votes(t)) for t in self.verdict}
+        return Read(
+            {t: verdict(fused[t].signal.pooled()) for t, verdict in self.verdict.items()},
+            {f"{name}-{t}": loss for t, each in fused.items() for name, loss in each.losses.items()},
+            {t: each.weights for t, each in fused.items() if each.weights is not None},
+        )

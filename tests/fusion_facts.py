@@ -1,0 +1,14 @@
+"""What the contract of fusions has to know of each: its number of parameters, and which numbers of modalities it takes.
+
+COUNTS: from the widths d of the modalities, in their order, and the width `dim` of what comes out, by default settings.
+"""
+
+from collections.abc import Callable, Sequence
+
+COUNTS: dict[str, Callable[[Sequence[int], int], int]] = {
+    "concat": lambda d, dim: (sum(d) + 1) * dim,
+    "gated": lambda d, dim: 2 * sum(d) * dim if len(d) == 2 else (1 + len(d)) * sum(d) * dim,
+    "mean": lambda d, dim: sum(n + 1 for n in d) * dim if len(set(d)) > 1 else 0,
+    "weighted": lambda d, dim: (sum(n + 1 for n in d) * dim if len(set(d)) > 1 else 0) + len(d),
+}
+TAKES: dict[str, Sequence[int]] = {}  # numbers of modalities, where not any: others are refused by name
