@@ -84,6 +84,7 @@ class Read(NamedTuple):
     predictions: Predictions
     losses: Losses = {}  # its fusion's own
     weights: Weights = {}
+    besides: Mapping[str, Predictions] = {}  # by name: answers that are learned, too, but are not the last word
 
 
 class Outputs(NamedTuple):
@@ -92,6 +93,7 @@ class Outputs(NamedTuple):
     predict: Callable[[Signals], Predictions]  # what would be predicted from other signals, such as fewer of these
     losses: Losses = {}  # that the fusion has besides the tasks'
     weights: Weights = {}
+    besides: Mapping[str, Predictions] = {}
 
 
 class Phase(NamedTuple):
@@ -301,6 +303,8 @@ class Parts(nn.ModuleDict):
 
 
 class Model(nn.Module, ABC):
+    besides: ClassVar[tuple[str, ...]] = ()  # names of the answers that it has besides its predictions
+
     def __init__(self, encoders: Mapping[str, Encoder]):
         super().__init__()
         self.encoders = Parts(encoders)
@@ -317,7 +321,7 @@ class Model(nn.Module, ABC):
     def outputs(self, heard: Signals, encoded: Signals) -> Outputs:
         """What is read off the signals that are heard, some of which may be hidden that were encoded."""
         read = self.read(heard)
-        return Outputs(read.predictions, encoded, self.predict, read.losses, read.weights)
+        return Outputs(read.predictions, encoded, self.predict, read.losses, read.weights, read.besides)
 
     def forward(self, signals: Signals) -> Outputs:
         encoded = self.encode(signals)

@@ -235,7 +235,7 @@ class TestConcat:
     def test_drops_out_in_training_only(self, sequences):
         fusion, signals = (
             ConcatFusion(first(3), dim=64, dropout=0.5),
-            sequences(first(3), dict.fromkeys(first(3), [2, 1])),
+            sequences(first(3), {key: [2, 1] for key in first(3)}),
         )
         assert not torch.equal(fusion(signals).data, fusion(signals).data)
         fusion.eval()

@@ -4,14 +4,17 @@ from functools import partial
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from mmfuse import masks
 from mmfuse.encoders.mlp import MLP
+from mmfuse.fusion.concat import ConcatFusion
 from mmfuse.fusion.mean import MeanFusion
 from mmfuse.models.feature import FeatureFusion
 from mmfuse.models.late import LateFusion
+from mmfuse.models.task import TaskFusion
 from mmfuse.tasks.multiclass import Multiclass
 from mmfuse.tasks.regression import Regression
 from mmfuse.types import Signal
@@ -79,7 +82,36 @@ def test_late_mean_is_the_mean_of_what_each_modality_predicts(signals):
     torch.testing.assert_close(found[2], torch.zeros(3))
 
 
-@pytest.mark.parametrize("kind", [FeatureFusion, LateFusion])
+def test_tasks_are_fused_from_their_views_and_their_own_first_answers(signals):
+    """In numpy: concat's layer over each task's relu(W [z] + b) beside its first answer, in the tasks' order."""
+    encoders = {m: MLP(size, dim=8) for m, size in SIZES.items()}
+    model = TaskFusion(encoders, TASKS, partial(ConcatFusion, dim=6), dim=5).eval()
+    read = model.read(model.encode(signals))
+    found = {t: p.detach().numpy() for t, p in read.predictions.items()}
+    assert {t: tuple(p.shape) for t, p in read.besides["own"].items()} == {
+        "kind": (3, 3),
+        "answer": (3, 2),
+        "score": (3, 1),
+    }
+    values = {name: p.detach().numpy() for name, p in model.named_parameters()}
+
+    def layer(name, x):
+        return x @ values[f"{name}.weight"].T + values[f"{name}.bias"]
+
+    joined = np.concatenate([encoders[m](s).pooled().detach().numpy() for m, s in signals.items()], axis=1)
+    joined[2] = 0.0  # the row that has nothing
+    tasks = []
+    for task in TASKS:
+        view = np.maximum(layer(f"views.{task}.0", joined), 0.0)
+        tasks += [view, layer(f"first.{task}", view)]
+    tasks[0][2] = 0.0
+    there = np.concatenate(tasks, axis=1) * np.array([[1.0], [1.0], [0.0]])
+    fused = np.maximum(layer("fusion.mix.0", there), 0.0) * np.array([[1.0], [1.0], [0.0]])
+    for task, prediction in found.items():
+        np.testing.assert_allclose(prediction, layer(f"heads.{task}.linear", fused), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [FeatureFusion, LateFusion, TaskFusion])
 @pytest.mark.parametrize("name", ["type", "train", "values"])
 def test_modalities_and_tasks_may_have_any_name(kind, name, sequences):
     """Names come from the user's table; torch keeps some for itself."""

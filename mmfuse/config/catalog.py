@@ -31,7 +31,7 @@ ENCODER_OF_KIND = {  # of modality, where none is named
     "tabular": "mlp",
 }
 
-TO_COME = {("strategy", "multi_task"), ("strategy", "cross_modal"), ("model", "task")}
+TO_COME = {("strategy", "multi_task"), ("strategy", "cross_modal")}
 
 
 def packaged() -> Path:

@@ -94,7 +94,12 @@ class Learner(L.LightningModule):
         return total
 
     def losses(self, outputs: Outputs, batch: Batch) -> Losses:
-        losses = {f"task/{n}": t.loss(outputs.predictions[n], batch.targets[n]) for n, t in self.tasks.items()}
+        answers = {"task": outputs.predictions, **outputs.besides}
+        losses = {
+            f"{what}/{n}": task.loss(said[n], batch.targets[n])
+            for what, said in answers.items()
+            for n, task in self.tasks.items()
+        }
         losses |= {f"fusion/{name}": loss for name, loss in outputs.losses.items()}
         for objective in self.objectives.values():
             losses |= objective(outputs, batch)

@@ -20,7 +20,7 @@ def check(cfg: Config, listener: Listener) -> list[Finding]:
     divided = whole_rows(cfg, divided, examples, prepared)
     model = build(cfg, prepared, cfg["seeds"][0])
     augment(cfg, prepared)
-    check_settings(cfg, examples, prepared)
+    check_settings(cfg, examples, prepared, model)
     listener.described(*describe(cfg, divided, prepared, len(examples), model))
     broken: Grade = "warning" if cfg["dataset"]["missing"]["unreadable"] == "missing" else "error"
     findings = examine(cfg, examples, divided, prepared, thorough=True, broken=broken)
@@ -28,9 +28,14 @@ def check(cfg: Config, listener: Listener) -> list[Finding]:
     alone = {**cfg, "loader": {**cfg["loader"], "workers": 0}}  # one batch, whose errors are best told here
     batch: Batch = next(iter(training_loader(alone, prepared, cfg["seeds"][0])))
     outputs = model(batch.signals)
-    losses = {n: task.loss(outputs.predictions[n], batch.targets[n]) for n, task in prepared.tasks.items()}
-    total = make(cfg["balance"], "balance")({f"task/{name}": loss for name, loss in losses.items()})
-    total.backward()
+    answers = {"task": outputs.predictions, **outputs.besides}
+    losses = {
+        f"{what}/{n}": task.loss(said[n], batch.targets[n])
+        for what, said in answers.items()
+        for n, task in prepared.tasks.items()
+    }
+    make(cfg["balance"], "balance")(losses | {f"fusion/{n}": loss for n, loss in outputs.losses.items()}).backward()
     make(cfg["optimizer"], "optimizer", params=list(model.parameters()))
-    listener.checked({name: float(loss.detach()) for name, loss in losses.items()}, len(batch.rows))
+    told = {name.removeprefix("task/"): float(loss.detach()) for name, loss in losses.items()}
+    listener.checked(told, len(batch.rows))
     return findings

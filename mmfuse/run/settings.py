@@ -14,7 +14,7 @@ from mmfuse.run.loader import training_loader
 from mmfuse.run.make import Config, make
 from mmfuse.run.prepare import Prepared
 from mmfuse.tasks.figures import monitors
-from mmfuse.types import Examples, Listener, Task
+from mmfuse.types import Examples, Listener, Model, Task
 
 if TYPE_CHECKING:
     from mmfuse.learner.fit import Patience
@@ -30,10 +30,10 @@ def rehearse(cfg: Config, examples: Examples, prepared: Prepared, first: "Learne
     shutil.rmtree(folder / "logs")
     first.configure_optimizers()
     training_loader(cfg, prepared, 0)
-    check_settings(cfg, examples, prepared)
+    check_settings(cfg, examples, prepared, first.model)
 
 
-def check_settings(cfg: Config, examples: Examples, prepared: Prepared) -> None:
+def check_settings(cfg: Config, examples: Examples, prepared: Prepared, model: Model) -> None:
     """What can be told without a trainer: the figure that is watched, the weights of losses."""
     known = monitors(prepared.tasks, examples.targets)
     wanted = monitor(cfg, prepared.tasks)
@@ -49,7 +49,8 @@ def check_settings(cfg: Config, examples: Examples, prepared: Prepared) -> None:
                 f"  to go on: a larger trainer.max_epochs, or encoder.{modality}.unfreeze_at=null, to never wake it"
             )
     try:
-        make(cfg["balance"], "balance")({f"task/{name}": torch.zeros(()) for name in prepared.tasks})
+        losses = {f"{what}/{name}": torch.zeros(()) for what in ("task", *model.besides) for name in prepared.tasks}
+        make(cfg["balance"], "balance")(losses)
     except ValueError as error:
         raise ConfigError(f"balance.{error}") from error
 

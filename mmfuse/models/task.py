@@ -1,0 +1,48 @@
+"""Task-level fusion: every task has a view of its own of all modalities, and what is fused are the tasks.
+
+Each task's view is relu(W_t [z_1; ...; z_M] + b_t), the modalities side by side and an absent one zeros. From it comes
+a first answer of its own, which has a loss of its own ("own/<task>"). The fusion takes each task's view beside its
+first answer, and the answers that count come from what it makes of them all: what one task found out serves the others
+(Caruana, Multitask Learning, 1997, https://doi.org/10.1023/A:1007379606734; that answers feed answers is stacking,
+Wolpert, 1992, https://doi.org/10.1016/S0893-6080(05)80023-1).
+"""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import nn
+
+from mmfuse.models.heads import head
+from mmfuse.types import Encoder, Fusion, Model, Parts, Read, Signal, Signals, Task
+
+
+class TaskFusion(Model):
+    besides = ("own",)
+
+    def __init__(
+        self,
+        encoders: Mapping[str, Encoder],
+        tasks: Mapping[str, Task],
+        fusion: Callable[..., Fusion],
+        dim: int = 128,
+        dropout: float = 0.1,
+    ):
+        """`dim` is the width of a task's view."""
+        super().__init__(encoders)
+        if others := [t for t, task in tasks.items() if task.of is not None or task.between]:
+            raise ValueError(f"whole rows have views, which the task '{others[0]}' is not about: model=feature")
+        width = sum(encoder.dim for encoder in encoders.values())
+        self.views = Parts({t: nn.Sequential(nn.Linear(width, dim), nn.ReLU(), nn.Dropout(dropout)) for t in tasks})
+        self.first = Parts({t: nn.Linear(dim, task.size) for t, task in tasks.items()})
+        self.fusion = fusion(dims={t: dim + task.size for t, task in tasks.items()})
+        self.heads = Parts({t: head(task, encoders, self.fusion.dim) for t, task in tasks.items()})
+
+    def read(self, encoded: Signals) -> Read:
+        joined = torch.cat([signal.pooled() for signal in encoded.values()], dim=1)  # (B, sum of D_m)
+        present = torch.stack([signal.present for signal in encoded.values()], dim=1).any(dim=1)  # (B,)
+        views = {t: view(joined) for t, view in self.views.items()}  # (B, dim) each
+        first = {t: self.first[t](view) for t, view in views.items()}  # (B, K) each
+        tasks = {t: Signal.vector(torch.cat([views[t], first[t]], dim=1), present) for t in views}
+        signal, losses, weights = self.fusion.fuse(tasks)
+        predictions = {t: answer(signal, encoded) for t, answer in self.heads.items()}
+        return Read(predictions, losses, {} if weights is None else {"": weights}, {"own": first})
