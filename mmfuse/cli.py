@@ -22,6 +22,7 @@ COMMANDS = {
     "list": "what there is to choose from: datasets, encoders, fusion, models, ...",
     "show": "what one of them is: its paper, its keys with types and defaults, its file",
     "init": "guess a data set's config from a table, write it, print the next command",
+    "selftest": "whether fusions keep their contract, and what they can learn of data whose answer is known",
     "cache": "list or clear what frozen encoders left on disk",
 }
 NOT_BUILT_YET = {
@@ -32,7 +33,6 @@ NOT_BUILT_YET = {
     "compare": "a table over runs, with paired tests",
     "reproduce": "a published table",
     "export": "a trained model for serving",
-    "selftest": "the known-answer suite",
     "status": "what is running, waiting, done, failed",
     "doctor": "versions, devices, optional parts missing",
 }
@@ -101,7 +101,8 @@ def dispatch(typed: list[str]) -> int:
         raise ConfigError(f"mmfuse {command} is not built yet\n  there are: {', '.join(COMMANDS)}")
     if command not in COMMANDS:
         raise ConfigError(f"there is no command '{command}'\n  {offer(command, COMMANDS, 'there are')}")
-    commands = {"train": train, "check": check, "list": listing, "show": show, "init": init, "cache": cache}
+    commands = {"train": train, "check": check, "list": listing, "show": show, "init": init}
+    commands |= {"cache": cache, "selftest": selftest}
     return commands[command](rest)
 
 
@@ -294,6 +295,25 @@ def cache(typed: list[str]) -> int:
     gone = place.clear(options.keys)
     print(f"removed {len(gone)} of what frozen encoders said, {place.size(sum(entry.bytes for entry in gone))}")
     return 0
+
+
+def selftest(typed: list[str]) -> int:
+    parser = Parser(prog="mmfuse selftest", description=COMMANDS["selftest"])
+    parser.add_argument("names", nargs="*", metavar="FUSION", help="such as gated; none: all of them")
+    parser.add_argument("--target", metavar="PACKAGE.CLASS", help="somebody's own fusion, which this runs")
+    parser.add_argument("--config-dir", action="append", default=[], metavar="DIR", help="own configs")
+    parser.add_argument("--debug", action="store_true", help="tracebacks on screen")
+    options = parser.parse_args(typed)
+    from mmfuse.config.catalog import Catalog
+
+    catalog = Catalog([Path(folder) for folder in options.config_dir])
+    names = options.names or ([] if options.target else catalog.options("fusion"))
+    files = {name: catalog.find("fusion", name) for name in names}
+    sys.path.insert(0, str(Path.cwd()))  # own parts may lie where the command is typed
+    with without_collection():
+        from mmfuse.selftest import fusions
+
+    return fusions.run(files, options.target)
 
 
 @contextmanager

@@ -11,24 +11,19 @@ import pytest
 import torch
 from fusion_facts import COUNTS, TAKES
 
-from mmfuse import masks
 from mmfuse.fusion.concat import ConcatFusion
 from mmfuse.fusion.gated import GatedFusion
 from mmfuse.fusion.mean import MeanFusion
 from mmfuse.fusion.weighted import WeightedFusion
+from mmfuse.selftest.contract import CHECKS, takes
 from mmfuse.types import Signal
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs/fusion").glob("*.yaml"))
 SIZES = {"text": 6, "image": 5, "audio": 4, "depth": 3}  # not in the alphabet's order
-GARBAGE = {"noise": 7.0, "huge": 1e30, "nan": float("nan"), "inf": float("inf")}
 
 
 def first(number):
     return dict(list(SIZES.items())[:number])
-
-
-def number_of(config):
-    return 3 if 3 in TAKES.get(config.stem, (3,)) else max(TAKES[config.stem])
 
 
 def sigmoid(x):
@@ -38,20 +33,6 @@ def sigmoid(x):
 @pytest.fixture(params=CONFIGS, ids=lambda path: path.stem)
 def config(request):
     return request.param
-
-
-@pytest.fixture
-def fusion(config, build):
-    """Of three modalities, or as many as it takes."""
-    return build(config, dims=first(number_of(config))).eval()
-
-
-@pytest.fixture
-def signals(config, sequences):
-    """Full, padded and one-step rows; one without image, one without anything."""
-    lengths = {"text": [5, 2, 1, 3, 0], "image": [4, 4, 1, 0, 0], "audio": [1, 3, 1, 2, 0]}
-    dims = first(number_of(config))
-    return sequences(dims, {m: lengths[m] for m in dims})
 
 
 @pytest.fixture
@@ -73,20 +54,14 @@ def outcome(fusion, signals):
     return fusion(signals).pooled().detach().numpy()
 
 
-@pytest.mark.parametrize("rows", [1, 2, 5])
-@pytest.mark.parametrize("number", [1, 2, 3, 4])
-def test_returns_one_signal_of_its_own_width(config, build, sequences, rows, number):
-    dims = first(number)
-    if number not in TAKES.get(config.stem, (number,)):
-        with pytest.raises(ValueError, match="modalit"):
-            build(config, dims=dims)
-        return
-    fusion = build(config, dims=dims).eval()
-    fused = fusion(sequences(dims, {m: [3, 1, 2, 1, 3][:rows] for m in dims}))
-    assert fused.data.shape[::2] == (rows, fusion.dim)
-    assert fused.mask.shape == fused.data.shape[:2]
-    assert fused.present.all()
-    assert fused.data.isfinite().all()
+@pytest.mark.parametrize("check", CHECKS)
+def test_keeps_its_contract(config, build, check):
+    CHECKS[check](lambda dims: build(config, dims=dims))
+
+
+def test_refuses_the_numbers_of_modalities_that_it_does_not_take(config, build):
+    taken = TAKES.get(config.stem, (1, 2, 3, 4))
+    assert takes(lambda dims: build(config, dims=dims)) == list(taken)
 
 
 @pytest.mark.parametrize("widths", [(6,), (6, 5), (4, 4), (6, 5, 4), (4, 4, 4), (6, 5, 4, 3)], ids=str)
@@ -95,132 +70,6 @@ def test_has_as_many_parameters_as_it_says(config, build, widths):
         return  # refused: the test above
     fusion = build(config, dims=dict(zip(SIZES, widths, strict=False)))
     assert sum(p.numel() for p in fusion.parameters()) == COUNTS[config.stem](widths, fusion.dim)
-
-
-@pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE)
-def test_does_not_look_at_what_is_masked(fusion, signals, garbage):
-    filled = {m: Signal(s.data.masked_fill(~s.mask[..., None], garbage), s.mask) for m, s in signals.items()}
-    assert torch.equal(fusion(filled).data, fusion(signals).data)
-    assert torch.equal(fusion(filled).mask, fusion(signals).mask)
-
-
-@pytest.mark.parametrize("modality", first(3))
-@pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE)
-def test_does_not_hear_an_absent_modality(fusion, signals, modality, garbage):
-    modality = modality if modality in signals else next(iter(signals))
-    absent = masks.keep(signals, set(signals) - {modality})
-    data, mask = absent[modality]
-    filled = {**absent, modality: Signal(torch.full_like(data, garbage), mask)}
-    assert torch.equal(fusion(filled).data, fusion(absent).data)
-
-
-@pytest.mark.parametrize("modality", first(3))
-def test_hears_a_present_modality(fusion, signals, modality):
-    modality = modality if modality in signals else next(iter(signals))
-    without = masks.keep(signals, set(signals) - {modality})
-    assert not torch.allclose(fusion(without).pooled()[0], fusion(signals).pooled()[0], atol=1e-4)
-
-
-def test_rows_do_not_leak_into_each_other(fusion, signals):
-    whole = fusion(signals).pooled()
-    alone = [fusion({m: Signal(s.data[[i]], s.mask[[i]]) for m, s in signals.items()}).pooled() for i in range(5)]
-    torch.testing.assert_close(torch.cat(alone), whole, atol=1e-6, rtol=1e-6)
-    order = torch.tensor([3, 0, 4, 2, 1])
-    shuffled = fusion({m: Signal(s.data[order], s.mask[order]) for m, s in signals.items()}).pooled()
-    torch.testing.assert_close(shuffled, whole[order], atol=1e-6, rtol=1e-6)
-
-
-def test_padding_changes_nothing(fusion, signals):
-    padded = {
-        m: Signal(
-            torch.cat([s.data, torch.full_like(s.data[:, :1], 1e30).expand(-1, 3, -1)], dim=1),
-            torch.cat([s.mask, torch.zeros_like(s.mask[:, :1]).expand(-1, 3)], dim=1),
-        )
-        for m, s in signals.items()
-    }
-    torch.testing.assert_close(fusion(padded).pooled(), fusion(signals).pooled(), atol=1e-5, rtol=1e-5)
-
-
-def test_takes_modalities_in_the_order_it_was_made_with(fusion, signals):
-    backwards = dict(reversed(signals.items()))
-    assert torch.equal(fusion(backwards).data, fusion(signals).data)
-
-
-def test_every_parameter_learns(fusion, signals):
-    fusion(signals).pooled().square().sum().backward()
-    for name, parameter in fusion.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.isfinite().all(), name
-        assert parameter.grad.any(), name
-
-
-def test_gradient_reaches_the_present_and_only_them(fusion, signals):
-    signals = {m: Signal(s.data.requires_grad_(), s.mask) for m, s in signals.items()}
-    fusion(signals).pooled().square().sum().backward()
-    for modality, (data, mask) in signals.items():
-        assert not data.grad[~mask].any(), modality
-        for row in mask.any(dim=1).nonzero().flatten():
-            assert data.grad[row].any(), (modality, row)
-
-
-@pytest.mark.parametrize("garbage", [float("nan"), float("inf")])
-def test_what_is_masked_spoils_no_gradient(fusion, signals, garbage):
-    signals = {m: Signal(s.data.masked_fill(~s.mask[..., None], garbage), s.mask) for m, s in signals.items()}
-    fusion(signals).pooled().sum().backward()
-    assert all(p.grad.isfinite().all() for p in fusion.parameters())
-
-
-def test_derivatives_are_right(config, build, sequences):
-    dims = first(2)
-    fusion = build(config, dims=dims).double().eval()
-    signals = sequences(dims, {"text": [2, 1], "image": [1, 0]})
-
-    def fused(*data):
-        return fusion({m: Signal(d, signals[m].mask) for m, d in zip(dims, data, strict=True)}).pooled()
-
-    assert torch.autograd.gradcheck(fused, [s.data.double().requires_grad_() for s in signals.values()], fast_mode=True)
-
-
-@pytest.mark.parametrize("number", [1, 2, 3])
-def test_a_row_without_anything_is_finite_and_absent(config, build, sequences, number):
-    dims = first(number)
-    if number not in TAKES.get(config.stem, (number,)):
-        return
-    fused = build(config, dims=dims).eval()(sequences(dims, {m: [0, 2] for m in dims}))
-    assert fused.data.isfinite().all()
-    assert fused.present.tolist() == [False, True]
-
-
-@pytest.mark.parametrize("value", [0.0, 1.0])
-def test_constant_features_are_finite_forward_and_back(fusion, signals, value):
-    fused = fusion({m: Signal(torch.full_like(s.data, value), s.mask) for m, s in signals.items()}).pooled()
-    fused.square().sum().backward()
-    assert fused.isfinite().all()
-    assert all(p.grad.isfinite().all() for p in fusion.parameters())
-
-
-def test_is_the_same_once_saved_and_loaded(config, build, fusion, signals, tmp_path):
-    torch.save(fusion.state_dict(), tmp_path / "fusion.pt")
-    other = build(config, dims=first(number_of(config))).eval()
-    other.load_state_dict(torch.load(tmp_path / "fusion.pt", weights_only=True))
-    assert torch.equal(other(signals).data, fusion(signals).data)
-
-
-def test_weights_are_shares_of_those_present(fusion, signals):
-    """Of methods that hand out any."""
-    weights = fusion.fuse(signals).weights
-    if weights is None:
-        return
-    present = torch.stack([s.present for s in signals.values()], dim=1)
-    assert (weights >= 0).all()
-    assert not weights[~present].any()
-    torch.testing.assert_close(weights.sum(dim=1), present.any(dim=1).float())
-
-
-def test_losses_of_its_own_are_finite(fusion, signals):
-    for name, loss in fusion.train().fuse(signals).losses.items():
-        assert loss.ndim == 0, name
-        assert loss.isfinite(), name
 
 
 class TestConcat:

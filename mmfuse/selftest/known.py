@@ -1,0 +1,76 @@
+"""Data of two modalities whose answer is known, which tell fusions apart.
+
+a and b are standard normal in 8 dimensions, s_a and s_b how far each reaches along (1, ..., 1) / sqrt(8).
+additive: s_a + s_b > 0. Each modality says half of it, and adding up what they say is enough.
+xor: s_a s_b > 0. Neither says anything alone; only a fusion in which they interact can tell.
+unique: s_a > 0. All is in a, and b is noise.
+redundant: s_a > 0, and b has been moved to reach as far as a: both say all of it.
+
+No sum f(a) + g(b) is right on xor: over the four quadrants its values add up to the same along either diagonal, and
+would have to be above zero on one and below on the other. Chance is .5.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from mmfuse.types import Fusion, Signal, Signals
+
+DIM, TRAIN, TEST = 8, 2000, 500
+TASKS = ("additive", "xor", "unique", "redundant")
+EPOCHS, BATCH, RATE = 40, 250, 1e-2
+
+
+class Rows(NamedTuple):
+    a: Float[Tensor, "N D"]
+    b: Float[Tensor, "N D"]
+    answer: Bool[Tensor, " N"]
+
+    def signals(self, rows: slice) -> Signals:
+        return {"a": alone(self.a[rows]), "b": alone(self.b[rows])}
+
+
+def alone(data: Float[Tensor, "B D"]) -> Signal:
+    return Signal.vector(data, torch.ones(len(data), dtype=torch.bool))
+
+
+def rows(task: str, seed: int = 0) -> Rows:
+    """TRAIN rows and then TEST rows."""
+    dice = torch.Generator().manual_seed(seed)
+    a, b = torch.randn(2, TRAIN + TEST, DIM, generator=dice)
+    along = torch.full((DIM,), DIM**-0.5)
+    reach_a, reach_b = a @ along, b @ along  # (N,)
+    if task == "redundant":
+        b = b + (reach_a - reach_b)[:, None] * along
+    answers = {"additive": reach_a + reach_b > 0, "xor": reach_a * reach_b > 0}
+    return Rows(a, b, answers.get(task, reach_a > 0))
+
+
+def accuracy(make: Callable[[dict[str, int]], Fusion], task: str, seed: int = 0) -> float:
+    """Of the fusion under a linear layer, trained on the task's rows, on others like them."""
+    known = rows(task, seed)
+    torch.manual_seed(seed)
+    fusion = make({"a": DIM, "b": DIM})
+    head = nn.Linear(fusion.dim, 1)
+    parts = nn.ModuleList([fusion, head]).train()
+    optimizer = torch.optim.Adam(parts.parameters(), lr=RATE)
+    falling = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=EPOCHS * TRAIN // BATCH)
+    for _ in range(EPOCHS):
+        order = torch.randperm(TRAIN)
+        a, b, answer = (part[order] for part in known)
+        for start in range(0, TRAIN, BATCH):
+            batch = slice(start, start + BATCH)
+            fused = fusion.fuse(Rows(a, b, answer).signals(batch))
+            loss = F.binary_cross_entropy_with_logits(head(fused.signal.pooled())[:, 0], answer[batch].float())
+            optimizer.zero_grad()
+            (loss + sum(fused.losses.values(), torch.zeros(()))).backward()
+            optimizer.step()
+            falling.step()
+    parts.eval()
+    with torch.no_grad():
+        said = head(fusion(known.signals(slice(TRAIN, None))).pooled())[:, 0] > 0
+    return float((said == known.answer[TRAIN:]).float().mean())
