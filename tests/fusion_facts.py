@@ -12,3 +12,9 @@ COUNTS: dict[str, Callable[[Sequence[int], int], int]] = {
     "weighted": lambda d, dim: (sum(n + 1 for n in d) * dim if len(set(d)) > 1 else 0) + len(d),
 }
 TAKES: dict[str, Sequence[int]] = {}  # numbers of modalities, where not any: others are refused by name
+ON_DIGITS: dict[str, Sequence[str]] = {}  # what else is typed to train it on digits, whose modalities are not aligned
+NOT_AT: dict[str, Sequence[str]] = {}  # levels at which it is refused
+ADDS: dict[str, Sequence[str]] = {  # of the known answers, those that it cannot learn by default settings
+    "mean": ("xor", "unique"),
+    "weighted": ("xor",),
+}
