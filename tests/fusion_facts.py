@@ -10,5 +10,7 @@ COUNTS: dict[str, Callable[[Sequence[int], int], int]] = {
     "gated": lambda d, dim: 2 * sum(d) * dim if len(d) == 2 else (1 + len(d)) * sum(d) * dim,
     "mean": lambda d, dim: sum(n + 1 for n in d) * dim if len(set(d)) > 1 else 0,
     "weighted": lambda d, dim: (sum(n + 1 for n in d) * dim if len(set(d)) > 1 else 0) + len(d),
+    "attention": lambda d, dim: (sum(n + 1 for n in d) * dim if len(set(d)) > 1 else 0) + (dim + 2) * 64,
+    "attention_steps": lambda d, dim: sum(n + 1 for n in d) * dim + (dim + 2) * 64,
 }
 TAKES: dict[str, Sequence[int]] = {}  # numbers of modalities, where not any: others are refused by name
