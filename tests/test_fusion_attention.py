@@ -1,4 +1,6 @@
-"""Fusions that attend: each against its equation worked out in numpy, or another library's layer of the same weights."""
+"""Fusions that attend: against their equations worked out in numpy, or another library's layers of the same weights."""
+
+import copy
 
 import numpy as np
 import pytest
@@ -7,6 +9,10 @@ import torch
 from mmfuse.fusion.attention import AttentionFusion
 from mmfuse.fusion.attention_steps import AttentionStepsFusion
 from mmfuse.fusion.blocks import Attention, CrossBlock, SelfBlock
+from mmfuse.fusion.bottleneck import BottleneckFusion
+from mmfuse.fusion.cross_attention import CrossAttentionFusion
+from mmfuse.fusion.mult import MultFusion
+from mmfuse.fusion.perceiver import PerceiverFusion
 from mmfuse.types import Signal
 
 DIMS = {"text": 6, "image": 5, "audio": 4}
@@ -36,6 +42,31 @@ def softmax(scores):
 def rows_of(signals, modality):
     data, mask = signals[modality]
     return [data[i][mask[i]].numpy() for i in range(len(data))]  # each (T_i, D)
+
+
+def changed(signals, modality):
+    """The same with other content in one modality."""
+    data, mask = signals[modality]
+    return signals | {modality: Signal(torch.randn_like(data), mask)}
+
+
+def spoken(fusion, signals):
+    """By pair of target and source: what the source says to the target's steps."""
+    inputs, found = {m: fusion.mapped(m, s) for m, s in signals.items()}, {}
+    for t, streams in fusion.streams.items():
+        for s, stream in streams.items():
+            found[t, s] = stream(inputs[t].data, inputs[s].data, inputs[s].mask.unsqueeze(1))
+    return found
+
+
+def renamed(fusion, other):
+    """The parameters of one fusion in another that was made with the modalities in another order."""
+    other.load_state_dict(fusion.state_dict())
+    return other
+
+
+def turned():
+    return dict(reversed(DIMS.items()))
 
 
 class TestBlocks:
@@ -157,3 +188,181 @@ class TestAttentionSteps:
         fusion = exact(AttentionStepsFusion(DIMS))
         turned = {m: Signal(s.data.flip(1), s.mask.flip(1)) for m, s in signals.items()}
         torch.testing.assert_close(fusion(turned).data, fusion(signals).data)
+
+
+class TestCrossAttention:
+    def test_of_vectors_by_hand(self, random):
+        """To attend to one step alone is to read its value whatever the query."""
+        fusion = exact(CrossAttentionFusion({"a": 3, "b": 2}, dim=4, heads=2, feedforward=5))
+        x = {"a": random.normal(size=(2, 3)), "b": random.normal(size=(2, 2))}
+        here = torch.ones(2, dtype=torch.bool)
+        found = fusion({m: Signal.vector(torch.tensor(v), here) for m, v in x.items()}).pooled().detach()
+
+        def normal(z):
+            return (z - z.mean(1, keepdims=True)) / np.sqrt(z.var(1, keepdims=True) + 1e-5)
+
+        h = {m: affine(fusion.space.maps[m], v) + np.array([0, 1, 0, 1]) for m, v in x.items()}  # sinusoids of step 0
+        out = []
+        for m, other in (("a", "b"), ("b", "a")):
+            block = fusion.blocks[m]
+            y = h[m] + affine(block.attend.out, affine(block.attend.value, normal(h[other])))
+            units = torch.nn.functional.gelu(torch.tensor(affine(block.feed[1], normal(y)))).numpy()
+            out.append(normal(y + affine(block.feed[4], units)))
+        np.testing.assert_allclose(found, (out[0] + out[1]) / 2, atol=1e-10)
+
+    def test_renaming_modalities_along_with_their_parameters_changes_nothing(self, signals):
+        fusion = exact(CrossAttentionFusion(DIMS))
+        other = renamed(fusion, exact(CrossAttentionFusion(turned())))
+        torch.testing.assert_close(other(signals).pooled(), fusion(signals).pooled())
+
+    def test_refuses_one_modality(self):
+        with pytest.raises(ValueError, match="takes two modalities or more"):
+            CrossAttentionFusion({"text": 3})
+
+
+class TestBottleneck:
+    def reach(self, fusion, signals):
+        """By pair of modalities: whether what the second brings changes steps of the first, in rows with both."""
+        signals = {m: Signal(s.data.requires_grad_(), s.mask) for m, s in signals.items()}
+        found = {}
+        for reader, steps in fusion.steps(signals).items():
+            total = steps.data[steps.mask].square().sum()
+            grads = torch.autograd.grad(
+                total, [s.data for s in signals.values()], retain_graph=True, materialize_grads=True
+            )
+            found |= {(reader, m): bool(grad.any()) for m, grad in zip(signals, grads, strict=True)}
+        return found
+
+    def test_modalities_meet_in_the_tokens_and_nowhere_else(self, signals, monkeypatch):
+        fusion = exact(BottleneckFusion(DIMS))
+        assert all(self.reach(fusion, signals).values())
+        monkeypatch.setattr(fusion, "agreed", lambda before, written, steps: before)  # as if nobody wrote
+        assert self.reach(fusion, signals) == {(a, b): a == b for a in DIMS for b in DIMS}
+
+    def test_one_layer_with_tokens_is_too_few(self, signals):
+        """What is written in it nobody reads."""
+        fusion = exact(BottleneckFusion(DIMS, layers=3, separate=1))
+        fusion.separate = 2
+        assert self.reach(fusion, signals) == {(a, b): a == b for a in DIMS for b in DIMS}
+        with pytest.raises(ValueError, match="so separate=1 at most, or layers=4 at least"):
+            BottleneckFusion(DIMS, layers=3, separate=2)
+
+    def test_all_write_before_any_reads(self, signals):
+        """So the order of modalities, along with their parameters, does not matter."""
+        fusion = exact(BottleneckFusion(DIMS))
+        other = renamed(fusion, exact(BottleneckFusion(turned())))
+        torch.testing.assert_close(other(signals).pooled(), fusion(signals).pooled())
+
+    def test_tokens_are_the_mean_of_what_those_present_wrote(self, signals):
+        fusion = exact(BottleneckFusion(DIMS, tokens=2))
+        before, written = torch.randn(5, 2, 64), {m: torch.randn(5, 2, 64) for m in DIMS}
+        agreed = fusion.agreed(before, written, signals)
+        torch.testing.assert_close(agreed[0], (written["text"] + written["image"] + written["audio"])[0] / 3)
+        torch.testing.assert_close(agreed[3], (written["text"] + written["audio"])[3] / 2)
+        torch.testing.assert_close(agreed[4], before[4])
+
+    def test_a_separate_layer_is_a_transformer_of_each(self, signals):
+        fusion = exact(BottleneckFusion(DIMS, layers=3, separate=1))
+        alone = {m: fusion.layers[0][m](s.data, s.mask.unsqueeze(1)) for m, s in fusion.space(signals).items()}
+        deep = copy.deepcopy(fusion)
+        deep.layers, deep.separate = fusion.layers[:1], 1
+        for m, steps in deep.steps(signals).items():
+            torch.testing.assert_close(steps.data[steps.mask], alone[m][steps.mask])
+
+
+class TestMult:
+    @pytest.fixture
+    def fusion(self):
+        return exact(MultFusion(DIMS, dim=8, heads=2, layers=2, memory=1))
+
+    @pytest.mark.parametrize("modality", DIMS)
+    def test_a_source_changes_only_the_streams_that_read_it(self, fusion, signals, modality):
+        before, after = spoken(fusion, signals), spoken(fusion, changed(signals, modality))
+        for pair in before:
+            assert torch.equal(before[pair], after[pair]) == (modality not in pair), pair
+
+    @pytest.mark.parametrize("causal", [False, True])
+    @pytest.mark.parametrize("pool", ["mean", "last"])
+    def test_padding_changes_nothing(self, signals, causal, pool):
+        fusion = exact(MultFusion(DIMS, dim=8, heads=2, layers=1, memory=1, kernel=3, causal=causal, pool=pool))
+        padded = {
+            m: Signal(
+                torch.cat([s.data, torch.full_like(s.data[:, :1], torch.nan).expand(-1, n, -1)], dim=1),
+                torch.cat([s.mask, torch.zeros_like(s.mask[:, :1]).expand(-1, n)], dim=1),
+            )
+            for n, (m, s) in enumerate(signals.items(), start=1)
+        }
+        torch.testing.assert_close(fusion(padded).pooled(), fusion(signals).pooled())
+
+    @pytest.mark.parametrize("causal", [False, True])
+    def test_reaches_as_far_ahead_as_the_lengths_differ(self, causal, sequences):
+        """Of text's 5 steps and image's 3: step i of one reads the other's up to i + 2, where causal, else all."""
+        dims = {"text": 3, "image": 2}
+        signals = {m: Signal(s.data.double(), s.mask) for m, s in sequences(dims, {"text": [5], "image": [3]}).items()}
+        fusion = exact(MultFusion(dims, dim=8, heads=2, layers=2, memory=1, causal=causal))
+        data = signals["image"].data.requires_grad_()
+        told = fusion.told("text", {m: fusion.mapped(m, s) for m, s in signals.items()}).data[0]  # (5, 8)
+        for step in range(5):
+            (grad,) = torch.autograd.grad(told[step, 0], data, retain_graph=True)
+            assert grad[0].any(dim=-1).tolist() == [not causal or s <= step + 2 for s in range(3)]
+
+    def test_causal_steps_do_not_know_what_comes_later_in_their_own_modality(self, sequences):
+        dims = {"text": 3, "image": 2}
+        signals = {m: Signal(s.data.double(), s.mask) for m, s in sequences(dims, {"text": [4], "image": [4]}).items()}
+        fusion = exact(MultFusion(dims, dim=8, heads=2, layers=1, memory=2, causal=True))
+        signals["text"].data.requires_grad_()
+        told = fusion.told("text", {m: fusion.mapped(m, s) for m, s in signals.items()}).data[0]
+        for step in range(4):
+            (grad,) = torch.autograd.grad(told[step, 0], signals["text"].data, retain_graph=True)
+            assert not grad[0, step + 1 :].any()
+            assert grad[0, : step + 1].any(dim=-1).all()
+
+    def test_the_last_step_is_the_last_real_one(self, signals):
+        fusion = exact(MultFusion(DIMS, dim=8, heads=2, layers=1, memory=1, pool="last"))
+        torch.nn.init.zeros_(fusion.residual[-1].weight)
+        torch.nn.init.zeros_(fusion.residual[-1].bias)
+        targets = [fusion.told(t, {m: fusion.mapped(m, s) for m, s in signals.items()}) for t in DIMS]
+        expected = torch.cat([targets[0].data[1, 1], targets[1].data[1, 3], targets[2].data[1, 2]])
+        torch.testing.assert_close(fusion(signals).data[1, 0], expected)
+
+    def test_renaming_modalities_along_with_their_parameters_changes_nothing(self, fusion, signals):
+        """Each target's streams stand in the order of modalities, and so do the targets: with two, only the targets."""
+        dims = {m: DIMS[m] for m in ("text", "image")}
+        fusion, other = (
+            exact(MultFusion(d, dim=8, heads=2, layers=1, memory=1)) for d in (dims, {"image": 5, "text": 6})
+        )
+        other.load_state_dict(fusion.state_dict())
+        swap = torch.arange(16).roll(8)
+        for layer in (other.residual[0], other.residual[3]):
+            layer.weight.data = layer.weight.data[swap][:, swap]
+            layer.bias.data = layer.bias.data[swap]
+        torch.testing.assert_close(other(signals).pooled()[:, swap], fusion(signals).pooled())
+
+    def test_refuses_what_cannot_be(self):
+        with pytest.raises(ValueError, match="takes two modalities or more"):
+            MultFusion({"text": 3})
+        with pytest.raises(ValueError, match="kernel=2: it has to be odd"):
+            MultFusion(DIMS, kernel=2)
+        with pytest.raises(ValueError, match="dim=40: heads=7"):
+            MultFusion(DIMS, heads=7)
+
+
+class TestPerceiver:
+    @pytest.mark.parametrize("positions", [False, True])
+    def test_minds_the_order_of_steps_only_where_they_have_positions(self, signals, positions):
+        fusion = exact(PerceiverFusion(DIMS, positions=positions))
+        flipped = {m: Signal(s.data.flip(1), s.mask.flip(1)) for m, s in signals.items()}
+        alike = torch.allclose(fusion(flipped).pooled()[:4], fusion(signals).pooled()[:4], atol=1e-9)
+        assert alike == (not positions)
+
+    def test_renaming_modalities_along_with_their_parameters_changes_nothing(self, signals):
+        fusion = exact(PerceiverFusion(DIMS))
+        other = renamed(fusion, exact(PerceiverFusion(turned())))
+        torch.testing.assert_close(other(signals).pooled(), fusion(signals).pooled())
+
+    def test_tells_modalities_of_one_content_apart(self, sequences):
+        dims = {"a": 4, "b": 4}
+        x = sequences({"a": 4}, {"a": [3, 2]})["a"]
+        nobody = Signal(x.data, torch.zeros_like(x.mask))
+        fusion = PerceiverFusion(dims).eval()
+        assert not torch.allclose(fusion({"a": x, "b": nobody}).data, fusion({"a": nobody, "b": x}).data, atol=1e-3)
