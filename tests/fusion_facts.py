@@ -34,5 +34,11 @@ COUNTS: dict[str, Callable[[Sequence[int], int], int]] = {
         + len(d) * (3 * block(dim // len(d), 4 * dim // len(d)) + 2 * dim // len(d))
         + 2 * (dim**2 + dim)
     ),
+    "early": lambda d, dim: 4 * dim * (sum(d) + dim + 2),
+    "early_tokens": lambda d, dim: sum(n + 1 for n in d) * dim + dim + 2 * block(dim, 128) + 2 * dim,
 }
-TAKES: dict[str, Sequence[int]] = {"cross_attention": (2, 3, 4), "mult": (2, 3, 4)}  # numbers of modalities, where not any: others are refused by name
+TAKES: dict[str, Sequence[int]] = {
+    "cross_attention": (2, 3, 4),
+    "mult": (2, 3, 4),
+}  # numbers of modalities, where not any: others are refused by name
+ALIGNED = {"early", "mfn"}  # those that set steps side by side, and are fed modalities of one length

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fusion_facts import COUNTS, TAKES
+from fusion_facts import ALIGNED, COUNTS, TAKES
 
 from mmfuse import masks
 from mmfuse.fusion.concat import ConcatFusion
@@ -50,6 +50,8 @@ def fusion(config, build):
 def signals(config, sequences):
     """Full, padded and one-step rows; one without image, one without anything."""
     lengths = {"text": [5, 2, 1, 3, 0], "image": [4, 4, 1, 0, 0], "audio": [1, 3, 1, 2, 0]}
+    if config.stem in ALIGNED:
+        lengths = {m: [t and text for t, text in zip(lengths[m], lengths["text"], strict=True)] for m in lengths}
     dims = first(number_of(config))
     return sequences(dims, {m: lengths[m] for m in dims})
 
@@ -173,7 +175,7 @@ def test_what_is_masked_spoils_no_gradient(fusion, signals, garbage):
 def test_derivatives_are_right(config, build, sequences):
     dims = first(2)
     fusion = build(config, dims=dims).double().eval()
-    signals = sequences(dims, {"text": [2, 1], "image": [1, 0]})
+    signals = sequences(dims, {"text": [2, 1], "image": [2 if config.stem in ALIGNED else 1, 0]})
 
     def fused(*data):
         return fusion({m: Signal(d, signals[m].mask) for m, d in zip(dims, data, strict=True)}).pooled()

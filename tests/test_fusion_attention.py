@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from mmfuse.errors import DataError
+from mmfuse.fusion.aligned import aligned
 from mmfuse.fusion.attention import AttentionFusion
 from mmfuse.fusion.attention_steps import AttentionStepsFusion
 from mmfuse.fusion.blocks import Attention, CrossBlock, SelfBlock
 from mmfuse.fusion.bottleneck import BottleneckFusion
 from mmfuse.fusion.cross_attention import CrossAttentionFusion
+from mmfuse.fusion.early import EarlyFusion
+from mmfuse.fusion.early_tokens import EarlyTokensFusion
 from mmfuse.fusion.mult import MultFusion
 from mmfuse.fusion.perceiver import PerceiverFusion
 from mmfuse.types import Signal
@@ -366,3 +370,103 @@ class TestPerceiver:
         nobody = Signal(x.data, torch.zeros_like(x.mask))
         fusion = PerceiverFusion(dims).eval()
         assert not torch.allclose(fusion({"a": x, "b": nobody}).data, fusion({"a": nobody, "b": x}).data, atol=1e-3)
+
+
+class TestAligned:
+    @pytest.fixture
+    def unequal(self):
+        """A row with a's steps 0, 1, 2, 3 and b's 10, 11; one with b alone; one with nothing."""
+        a, b = torch.arange(4.0).expand(3, 4)[..., None], torch.tensor([10.0, 11.0]).expand(3, 2)[..., None]
+        masks = (
+            torch.tensor([[True] * 4, [False] * 4, [False] * 4]),
+            torch.tensor([[True] * 2, [True] * 2, [False] * 2]),
+        )
+        return {"a": Signal(a, masks[0]), "b": Signal(b, masks[1])}
+
+    def test_unequal_lengths_are_refused_with_the_way_on(self, unequal):
+        with pytest.raises(DataError, match=r"differ: a 4, b 2\n  to go on: fusion.align=resample"):
+            aligned(unequal, ["a", "b"], "require")
+
+    def test_what_one_row_lacks_is_no_unequal_length(self, unequal):
+        found = aligned({m: Signal(s.data[1:], s.mask[1:]) for m, s in unequal.items()}, ["a", "b"], "require")
+        assert found["b"].data[..., 0].tolist() == [[10, 11, 0, 0], [0, 0, 0, 0]]
+        assert found["b"].mask.tolist() == [[True, True, False, False], [False] * 4]
+
+    def test_trust_lets_the_shorter_end(self, unequal):
+        found = aligned(unequal, ["a", "b"], "trust")
+        assert found["b"].data[0, :, 0].tolist() == [10, 11, 0, 0]
+
+    def test_resampling_stretches_the_shorter(self, unequal):
+        found = aligned(unequal, ["a", "b"], "resample")
+        assert found["a"].data[..., 0].tolist() == [[0, 1, 2, 3], [0] * 4, [0] * 4]
+        assert found["b"].data[..., 0].tolist() == [[10, 10, 11, 11], [10, 11, 0, 0], [0] * 4]
+        assert found["b"].mask.sum(dim=1).tolist() == [4, 2, 0]
+
+    def test_resampling_leaves_out_what_is_masked_between(self):
+        gaps = Signal(torch.arange(4.0)[None, :, None], torch.tensor([[False, True, False, True]]))
+        whole = Signal(torch.zeros(1, 4, 1), torch.ones(1, 4, dtype=torch.bool))
+        found = aligned({"a": whole, "b": gaps}, ["a", "b"], "resample")
+        assert found["b"].data[0, :, 0].tolist() == [1, 1, 3, 3]
+
+
+@pytest.fixture
+def together(sequences):
+    """Modalities of one length, text and sound of three rows; a row that lacks text."""
+    found = sequences({"text": 3, "audio": 2}, {"text": [4, 2, 0], "audio": [4, 2, 3]})
+    return {m: Signal(s.data.double(), s.mask) for m, s in found.items()}
+
+
+class TestEarly:
+    @pytest.mark.parametrize("cell", ["lstm", "gru"])
+    @pytest.mark.parametrize("bidirectional", [False, True])
+    def test_packed_is_each_row_unpadded(self, together, cell, bidirectional):
+        fusion = exact(EarlyFusion({"text": 3, "audio": 2}, dim=6, cell=cell, layers=2, bidirectional=bidirectional))
+        found = fusion(together).pooled()
+        for row, steps in enumerate([4, 2, 3]):
+            text = together["text"].data[row, :steps] * (row < 2)
+            output, _ = fusion.rnn(torch.cat([text, together["audio"].data[row, :steps]], dim=1))  # (T, 6)
+            half = 3 if bidirectional else 6
+            torch.testing.assert_close(found[row], torch.cat([output[-1, :half], output[0, half:]]))
+
+    @pytest.mark.parametrize("bidirectional", [False, True])
+    def test_has_as_many_parameters_as_it_says(self, bidirectional):
+        for cell, gates in (("lstm", 4), ("gru", 3)):
+            fusion = EarlyFusion({"a": 3, "b": 2}, dim=6, cell=cell, layers=2, bidirectional=bidirectional)
+            units, directions = (3, 2) if bidirectional else (6, 1)
+            expected = directions * gates * units * ((5 + units + 2) + (6 + units + 2))
+            assert sum(p.numel() for p in fusion.parameters()) == expected
+
+    def test_unequal_lengths_are_refused_or_resampled(self, signals):
+        with pytest.raises(DataError, match="differ: text 5, image 4, audio 1"):
+            exact(EarlyFusion(DIMS))(signals)
+        fused = exact(EarlyFusion(DIMS, align="resample"))(signals)
+        assert fused.present.tolist() == [True] * 4 + [False]
+
+    def test_refuses_an_odd_width_for_two_directions(self):
+        with pytest.raises(ValueError, match="dim=5: each direction makes half"):
+            EarlyFusion(DIMS, dim=5, bidirectional=True)
+
+
+class TestEarlyTokens:
+    def test_is_torchs_transformer_over_a_token_and_all_steps(self, together):
+        fusion = exact(EarlyTokensFusion({"text": 3, "audio": 2}, dim=8, layers=1, heads=2, feedforward=12))
+        layer = torch.nn.TransformerEncoderLayer(8, 2, 12, activation="gelu", batch_first=True, norm_first=True)
+        theirs, (block,) = exact(layer), fusion.blocks
+        TestBlocks.copied(block.attend, theirs.self_attn)
+        theirs.linear1.load_state_dict(block.feed[1].state_dict())
+        theirs.linear2.load_state_dict(block.feed[4].state_dict())
+        angles = np.arange(4)[:, None] / 10000 ** (np.arange(0, 8, 2) / 8)
+        waves = np.stack([np.sin(angles), np.cos(angles)], axis=2).reshape(4, 8)
+        for row, lengths in enumerate([(4, 4), (2, 2), (0, 3)]):
+            steps = [
+                affine(fusion.space.maps[m], together[m].data[row, :n].numpy()) + waves[:n]
+                for m, n in zip(("text", "audio"), lengths, strict=True)
+            ]
+            tokens = torch.cat([fusion.token[None], torch.tensor(np.concatenate(steps))])
+            expected = torch.nn.functional.layer_norm(theirs(tokens[None])[0, 0], (8,))
+            torch.testing.assert_close(fusion(together).pooled()[row], expected, atol=1e-6, rtol=1e-6)
+
+    def test_renaming_modalities_along_with_their_parameters_changes_nothing(self, signals):
+        fusion = exact(EarlyTokensFusion(DIMS))
+        other = renamed(fusion, exact(EarlyTokensFusion(turned())))
+        torch.testing.assert_close(other(signals).pooled(), fusion(signals).pooled())

@@ -24,9 +24,10 @@ import math
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from mmfuse.fusion.aligned import ends
 from mmfuse.fusion.blocks import CrossBlock, SelfBlock
 from mmfuse.fusion.step_space import sinusoids
 from mmfuse.types import Fusion, Parts, Signal, Signals
@@ -125,11 +126,6 @@ def seen(target: Bool[Tensor, "B T"], source: Bool[Tensor, "B S"], causal: bool)
     ahead = (ends(target) - ends(source)).abs()[:, None, None]  # (B, 1, 1)
     steps = [torch.arange(mask.shape[1], device=mask.device) for mask in (target, source)]
     return real & (steps[1] <= steps[0][:, None] + ahead)
-
-
-def ends(mask: Bool[Tensor, "B T"]) -> Int[Tensor, " B"]:
-    """The number of the step after the last real one; 0 where none is."""
-    return (mask * torch.arange(1, mask.shape[1] + 1, device=mask.device)).amax(dim=1)
 
 
 def last(signal: Signal) -> Float[Tensor, "B D"]:
