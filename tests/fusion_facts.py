@@ -16,6 +16,11 @@ def cross(dim: int, units: int) -> int:
     return block(dim, units) + 2 * dim
 
 
+def two_layers(wide: int, out: int) -> int:
+    """With 64 units between."""
+    return (wide + 1) * 64 + 65 * out
+
+
 COUNTS: dict[str, Callable[[Sequence[int], int], int]] = {
     "concat": lambda d, dim: (sum(d) + 1) * dim,
     "gated": lambda d, dim: 2 * sum(d) * dim if len(d) == 2 else (1 + len(d)) * sum(d) * dim,
@@ -36,6 +41,14 @@ COUNTS: dict[str, Callable[[Sequence[int], int], int]] = {
     ),
     "early": lambda d, dim: 4 * dim * (sum(d) + dim + 2),
     "early_tokens": lambda d, dim: sum(n + 1 for n in d) * dim + dim + 2 * block(dim, 128) + 2 * dim,
+    "mfn": lambda d, dim: (
+        256 * sum(d)
+        + len(d) * 256 * 66
+        + two_layers(128 * len(d), 128 * len(d))
+        + two_layers(128 * len(d), 64)
+        + 2 * two_layers(128 * len(d) + 64, 64)
+        + two_layers(64 * len(d) + 64, dim)
+    ),
 }
 TAKES: dict[str, Sequence[int]] = {
     "cross_attention": (2, 3, 4),

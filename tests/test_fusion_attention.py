@@ -1,6 +1,7 @@
 """Fusions that attend: against their equations worked out in numpy, or another library's layers of the same weights."""
 
 import copy
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from mmfuse.fusion.bottleneck import BottleneckFusion
 from mmfuse.fusion.cross_attention import CrossAttentionFusion
 from mmfuse.fusion.early import EarlyFusion
 from mmfuse.fusion.early_tokens import EarlyTokensFusion
+from mmfuse.fusion.mfn import MfnFusion
 from mmfuse.fusion.mult import MultFusion
 from mmfuse.fusion.perceiver import PerceiverFusion
 from mmfuse.types import Signal
@@ -267,9 +269,9 @@ class TestBottleneck:
 
     def test_a_separate_layer_is_a_transformer_of_each(self, signals):
         fusion = exact(BottleneckFusion(DIMS, layers=3, separate=1))
-        alone = {m: fusion.layers[0][m](s.data, s.mask.unsqueeze(1)) for m, s in fusion.space(signals).items()}
+        alone = {m: fusion.blocks[m][0](s.data, s.mask.unsqueeze(1)) for m, s in fusion.space(signals).items()}
         deep = copy.deepcopy(fusion)
-        deep.layers, deep.separate = fusion.layers[:1], 1
+        deep.layers = 1
         for m, steps in deep.steps(signals).items():
             torch.testing.assert_close(steps.data[steps.mask], alone[m][steps.mask])
 
@@ -470,3 +472,57 @@ class TestEarlyTokens:
         fusion = exact(EarlyTokensFusion(DIMS))
         other = renamed(fusion, exact(EarlyTokensFusion(turned())))
         torch.testing.assert_close(other(signals).pooled(), fusion(signals).pooled())
+
+
+class TestMfn:
+    SIZES = {"text": 3, "audio": 2}
+
+    @pytest.fixture
+    def fusion(self):
+        return exact(MfnFusion(self.SIZES, dim=4, hidden=3, memory=5, units=6))
+
+    def test_is_the_papers_equations(self, fusion, together):
+        """A row at a time, over its real steps, with torch's own LSTM for the cells' last state."""
+
+        def net(name, x):
+            layers = getattr(fusion, name)
+            return affine(layers[3], np.maximum(affine(layers[0], x), 0))
+
+        def sigmoid(x):
+            return 1 / (1 + np.exp(-x))
+
+        found = fusion(together).pooled().detach().numpy()
+        for row, (texts, sounds) in enumerate([(4, 4), (2, 2), (0, 3)]):
+            state, cells = {}, {}
+            for m, number in (("text", texts), ("audio", sounds)):
+                c, h = np.zeros(3), np.zeros(3)
+                own, cells[m] = fusion.cells[m], [c]
+                for x in together[m].data[row, :number].numpy():
+                    gates = own.weight_ih.detach().numpy() @ x + own.weight_hh.detach().numpy() @ h
+                    gates = gates + (own.bias_ih + own.bias_hh).detach().numpy()
+                    enter, forget, new, leave = gates.reshape(4, 3)
+                    c = sigmoid(forget) * c + sigmoid(enter) * np.tanh(new)
+                    h = sigmoid(leave) * np.tanh(c)
+                    cells[m].append(c)
+                state[m] = h
+            both = [np.concatenate([cells["text"][min(t, texts)], cells["audio"][t]]) for t in range(sounds + 1)]
+            u = np.zeros(5)
+            for before, after in pairwise(both):
+                pair = np.concatenate([before, after])
+                heard = softmax(net("attend", pair)) * pair
+                read = np.concatenate([heard, u])
+                u = sigmoid(net("keep", read)) * u + sigmoid(net("write", read)) * np.tanh(net("propose", heard))
+            expected = net("out", np.concatenate([state["text"], state["audio"], u]))
+            np.testing.assert_allclose(found[row], expected, atol=1e-10)
+
+    def test_nothing_written_is_nothing_remembered(self, fusion, together):
+        torch.nn.init.zeros_(fusion.propose[3].weight)
+        torch.nn.init.zeros_(fusion.propose[3].bias)
+        heard = torch.randn(3, 4, 12, dtype=torch.float64)
+        assert not fusion.remembered(heard, together["audio"].mask).any()
+
+    def test_unequal_lengths_are_refused_or_resampled(self, signals):
+        with pytest.raises(DataError, match="differ: text 5, image 4, audio 1"):
+            exact(MfnFusion(DIMS))(signals)
+        fused = exact(MfnFusion(DIMS, align="resample"))(signals)
+        assert fused.present.tolist() == [True] * 4 + [False]

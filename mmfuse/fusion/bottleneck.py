@@ -44,8 +44,9 @@ class BottleneckFusion(Fusion):
         self.dim = dim
         self.separate = separate
         self.space = StepSpace(dims, dim, positions=True)
-        self.layers = nn.ModuleList(
-            Parts({m: SelfBlock(dim, heads, feedforward, dropout) for m in dims}) for _ in range(layers)
+        self.layers = layers
+        self.blocks = Parts(
+            {m: nn.ModuleList(SelfBlock(dim, heads, feedforward, dropout) for _ in range(layers)) for m in dims}
         )
         self.tokens = nn.Parameter(torch.randn(tokens, dim) * 0.02)
         self.norm = nn.LayerNorm(dim)
@@ -57,9 +58,9 @@ class BottleneckFusion(Fusion):
         """(B, T_m, D) each, after all layers."""
         steps = self.space(signals)
         shared = self.tokens.expand(len(next(iter(steps.values())).data), -1, -1)  # (B, F, D)
-        for number, blocks in enumerate(self.layers):
+        for number in range(self.layers):
             read = shared if number >= self.separate else shared[:, :0]
-            both = {m: beside(block, steps[m], read) for m, block in blocks.items()}  # each (B, T_m + F, D)
+            both = {m: beside(self.blocks[m][number], steps[m], read) for m in steps}  # each (B, T_m + F, D)
             steps = {m: Signal(both[m][:, : s.mask.shape[1]], s.mask) for m, s in steps.items()}
             if number >= self.separate:
                 shared = self.agreed(shared, {m: both[m][:, s.mask.shape[1] :] for m, s in steps.items()}, steps)

@@ -76,7 +76,7 @@ class MultFusion(Fusion):
         hidden = ~signal.mask.unsqueeze(-1)  # (B, T, 1)
         given = signal.data.masked_fill(hidden, 0.0).transpose(1, 2)  # (B, D_m, T)
         data = self.convolutions[modality](given).transpose(1, 2)  # (B, T, D)
-        data = data * math.sqrt(data.shape[2]) + sinusoids(*data.shape[1:]).to(data)
+        data = data * math.sqrt(data.shape[2]) + sinusoids(data.shape[1], data.shape[2], data.device).to(data.dtype)
         return Signal(data.masked_fill(hidden, 0.0), signal.mask)
 
     def told(self, target: str, inputs: Signals) -> Signal:

@@ -12,7 +12,8 @@ depth * (4 dim^2 + 10 dim + u + thinking (4 dim^2 + 8 dim + u)), and dim^2 + 3 d
 """
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from mmfuse.fusion.blocks import CrossBlock, SelfBlock
 from mmfuse.fusion.step_space import StepSpace, joined
@@ -36,18 +37,28 @@ class PerceiverFusion(Fusion):
         self.dim = dim
         self.space = StepSpace(dims, dim, positions)
         self.latents = nn.Parameter(torch.randn(latents, dim) * 0.02)
-        self.read = nn.ModuleList(CrossBlock(dim, 1, feedforward, dropout) for _ in range(depth))
-        self.think = nn.ModuleList(
-            nn.ModuleList(SelfBlock(dim, heads, feedforward, dropout) for _ in range(thinking)) for _ in range(depth)
-        )
+        self.rounds = nn.ModuleList(Round(dim, thinking, heads, feedforward, dropout) for _ in range(depth))
         self.out = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, dim))
 
     def forward(self, signals: Signals) -> Signal:
         steps = joined(self.space(signals))  # (B, S, D)
         latents = self.latents.expand(len(steps.data), -1, -1)  # (B, N, D)
-        everyone = torch.ones_like(latents[:, None, :, 0], dtype=torch.bool)  # (B, 1, N)
-        for read, blocks in zip(self.read, self.think, strict=True):
-            latents = read(latents, steps.data, steps.mask.unsqueeze(1))
-            for block in blocks:
-                latents = block(latents, everyone)
+        for each in self.rounds:
+            latents = each(latents, steps)
         return Signal.vector(self.out(latents.mean(dim=1)), steps.present)
+
+
+class Round(nn.Module):
+    """Latents read all steps, and then each other."""
+
+    def __init__(self, dim: int, thinking: int, heads: int, feedforward: int, dropout: float):
+        super().__init__()
+        self.read = CrossBlock(dim, 1, feedforward, dropout)
+        self.think = nn.ModuleList(SelfBlock(dim, heads, feedforward, dropout) for _ in range(thinking))
+
+    def forward(self, latents: Float[Tensor, "B N D"], steps: Signal) -> Float[Tensor, "B N D"]:
+        latents = self.read(latents, steps.data, steps.mask.unsqueeze(1))
+        everyone = torch.ones_like(latents[:, None, :, 0], dtype=torch.bool)  # (B, 1, N)
+        for block in self.think:
+            latents = block(latents, everyone)
+        return latents

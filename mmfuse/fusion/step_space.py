@@ -29,7 +29,7 @@ class StepSpace(nn.Module):
         hidden = ~signal.mask.unsqueeze(-1)  # (B, T, 1)
         data = to_space(signal.data.masked_fill(hidden, 0.0))  # (B, T, D)
         if self.positions:
-            data = data + sinusoids(*data.shape[1:]).to(data)
+            data = data + sinusoids(data.shape[1], data.shape[2], data.device).to(data.dtype)
         return Signal(data.masked_fill(hidden, 0.0), signal.mask)
 
 
@@ -45,12 +45,13 @@ def mean_of_present(signals: Signals) -> Signal:
     return Signal.vector(Signal(pooled, present).pooled(), present.any(dim=1))
 
 
-def sinusoids(steps: int, dim: int) -> Float[Tensor, "T D"]:
+def sinusoids(steps: int, dim: int, device: torch.device | None = None) -> Float[Tensor, "T D"]:
     """Sines and cosines of wavelengths from 2 pi to 20000 pi (Vaswani et al., 2017, https://arxiv.org/abs/1706.03762).
 
-    >>> sinusoids(2, 2).round(decimals=4).tolist()
-    [[0.0, 1.0], [0.8415, 0.5403]]
+    >>> sinusoids(2, 2)
+    tensor([[0.0000, 1.0000],
+            [0.8415, 0.5403]])
     """
-    rates = torch.exp(torch.arange(0, dim, 2) * (-math.log(10000.0) / dim))  # (D / 2,)
-    angles = torch.arange(steps)[:, None] * rates  # (T, D / 2)
+    rates = torch.exp(torch.arange(0, dim, 2, device=device) * (-math.log(10000.0) / dim))  # (D / 2,)
+    angles = torch.arange(steps, device=device)[:, None] * rates  # (T, D / 2)
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)[:, :dim]  # an odd width lacks the last cosine
