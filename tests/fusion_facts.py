@@ -5,14 +5,59 @@ COUNTS: from the widths d of the modalities, in their order, and the width `dim`
 
 from collections.abc import Callable, Sequence
 
+
+def block(dim: int, units: int) -> int:
+    """Of a transformer block: attention whose keys have no bias, two layers, two normalizations."""
+    return (4 * dim**2 + 3 * dim) + (2 * dim * units + units + dim) + 4 * dim
+
+
+def cross(dim: int, units: int) -> int:
+    """The same, with a normalization of the source."""
+    return block(dim, units) + 2 * dim
+
+
+def two_layers(wide: int, out: int) -> int:
+    """With 64 units between."""
+    return (wide + 1) * 64 + 65 * out
+
+
 COUNTS: dict[str, Callable[[Sequence[int], int], int]] = {
     "concat": lambda d, dim: (sum(d) + 1) * dim,
     "gated": lambda d, dim: 2 * sum(d) * dim if len(d) == 2 else (1 + len(d)) * sum(d) * dim,
     "mean": lambda d, dim: sum(n + 1 for n in d) * dim if len(set(d)) > 1 else 0,
     "weighted": lambda d, dim: (sum(n + 1 for n in d) * dim if len(set(d)) > 1 else 0) + len(d),
+    "attention": lambda d, dim: (sum(n + 1 for n in d) * dim if len(set(d)) > 1 else 0) + (dim + 2) * 64,
+    "attention_steps": lambda d, dim: sum(n + 1 for n in d) * dim + (dim + 2) * 64,
+    "cross_attention": lambda d, dim: sum(n + 1 for n in d) * dim + len(d) * (cross(dim, 128)) + 2 * dim,
+    "bottleneck": lambda d, dim: sum(n + 1 for n in d) * dim + len(d) * 3 * block(dim, 128) + 4 * dim + 2 * dim,
+    "perceiver": lambda d, dim: (
+        sum(n + 1 for n in d) * dim + 16 * dim + 2 * (cross(dim, 128) + block(dim, 128)) + dim**2 + 3 * dim
+    ),
+    "mult": lambda d, dim: (
+        40 * sum(n + 1 for n in d)
+        + len(d) * (len(d) - 1) * (4 * cross(40, 160) + 80)
+        + len(d) * (3 * block(dim // len(d), 4 * dim // len(d)) + 2 * dim // len(d))
+        + 2 * (dim**2 + dim)
+    ),
+    "early": lambda d, dim: 4 * dim * (sum(d) + dim + 2),
+    "early_tokens": lambda d, dim: sum(n + 1 for n in d) * dim + dim + 2 * block(dim, 128) + 2 * dim,
+    "mfn": lambda d, dim: (
+        256 * sum(d)
+        + len(d) * 256 * 66
+        + two_layers(128 * len(d), 128 * len(d))
+        + two_layers(128 * len(d), 64)
+        + 2 * two_layers(128 * len(d) + 64, 64)
+        + two_layers(64 * len(d) + 64, dim)
+    ),
 }
-TAKES: dict[str, Sequence[int]] = {}  # numbers of modalities, where not any: others are refused by name
-ON_DIGITS: dict[str, Sequence[str]] = {}  # what else is typed to train it on digits, whose modalities are not aligned
+TAKES: dict[str, Sequence[int]] = {  # numbers of modalities, where not any: others are refused by name
+    "cross_attention": (2, 3, 4),
+    "mult": (2, 3, 4),
+}
+ON_DIGITS: dict[str, Sequence[str]] = {  # what else is typed to train it on digits, whose modalities are not aligned
+    "early": ["fusion.align=resample"],
+    "mfn": ["fusion.align=resample"],
+}
 NOT_AT: dict[str, Sequence[str]] = {}  # levels at which it is refused
 ADDS: dict[str, Sequence[str]] = {  # of the known answers, those that it cannot learn by default settings
     "mean": ("xor", "unique"),
