@@ -4,11 +4,15 @@ COUNTS: from the widths d of the modalities, in their order, and the width `dim`
 """
 
 from collections.abc import Callable, Sequence
+from math import prod
 
 COUNTS: dict[str, Callable[[Sequence[int], int], int]] = {
     "concat": lambda d, dim: (sum(d) + 1) * dim,
     "gated": lambda d, dim: 2 * sum(d) * dim if len(d) == 2 else (1 + len(d)) * sum(d) * dim,
     "mean": lambda d, dim: sum(n + 1 for n in d) * dim if len(set(d)) > 1 else 0,
     "weighted": lambda d, dim: (sum(n + 1 for n in d) * dim if len(set(d)) > 1 else 0) + len(d),
+    "sum": lambda d, dim: sum(n + 1 for n in d) * dim if len(set(d)) > 1 else 0,
+    "tfn": lambda d, dim: (prod(n + 1 for n in d) + 1) * dim,  # no width is above 32
+    "lmf": lambda d, dim: 4 * dim * sum(n + 1 for n in d) + 4 + dim,
 }
 TAKES: dict[str, Sequence[int]] = {}  # numbers of modalities, where not any: others are refused by name
