@@ -14,5 +14,9 @@ COUNTS: dict[str, Callable[[Sequence[int], int], int]] = {
     "sum": lambda d, dim: sum(n + 1 for n in d) * dim if len(set(d)) > 1 else 0,
     "tfn": lambda d, dim: (prod(n + 1 for n in d) + 1) * dim,  # no width is above 32
     "lmf": lambda d, dim: 4 * dim * sum(n + 1 for n in d) + 4 + dim,
+    "mlb": lambda d, dim: sum(n + 1 for n in d) * 256 + 257 * dim,
+    "mutan": lambda d, dim: sum(n + 1 for n in d) * 128 + len(d) * 129 * 5 * 128 + 129 * dim,
+    "mfb": lambda d, dim: sum(n + 1 for n in d) * 5 * dim,
+    "mfh": lambda d, dim: sum(n + 1 for n in d) * 5 * dim,
 }
 TAKES: dict[str, Sequence[int]] = {}  # numbers of modalities, where not any: others are refused by name

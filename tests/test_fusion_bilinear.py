@@ -5,6 +5,11 @@ import pytest
 import torch
 
 from mmfuse.fusion.lmf import LmfFusion
+from mmfuse.fusion.mfb import MfbFusion
+from mmfuse.fusion.mfh import MfhFusion
+from mmfuse.fusion.mlb import MlbFusion
+from mmfuse.fusion.mutan import MutanFusion
+from mmfuse.fusion.power_norm import power_norm
 from mmfuse.fusion.sum import SumFusion
 from mmfuse.fusion.tfn import TfnFusion
 from mmfuse.types import Signal
@@ -53,6 +58,17 @@ def with_one(x):
 
 def relu(x):
     return np.maximum(x, 0)
+
+
+def or_1(factor, present):
+    """(B, D) with ones where the modality is absent."""
+    return np.where(present[:, None], factor, 1.0)
+
+
+def rooted(z):
+    """Signed roots, then length 1."""
+    roots = np.sign(z) * np.sqrt(np.abs(z))
+    return roots / np.linalg.norm(roots, axis=-1, keepdims=True)
 
 
 class TestSum:
@@ -156,3 +172,111 @@ class TestLmf:
         fusion = LmfFusion({"a": 63, "b": 8}, dim=500, rank=8)
         for m in x:
             assert affine(fusion.factors[m], x[m]).std() == pytest.approx(1.0, abs=0.05)
+
+
+class TestPowerNorm:
+    def test_is_signed_roots_of_length_1(self):
+        found = power_norm(torch.tensor([[4.0, -9.0, 0.0]]))
+        np.testing.assert_allclose(found, np.array([[2.0, -3.0, 0.0]]) / np.sqrt(13), atol=1e-6)
+
+    @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+    def test_is_finite_of_zeros_forward_and_back(self, dtype):
+        z = torch.zeros(2, 3, dtype=dtype, requires_grad=True)
+        power_norm(z).sum().backward()
+        assert power_norm(z).isfinite().all()
+        assert z.grad.float().isfinite().all()
+
+
+class TestMlb:
+    @pytest.mark.parametrize("activation", ["tanh", "relu", "none"])
+    def test_by_its_equation(self, x, activation):
+        fusion = MlbFusion(DIMS, dim=6, inner=7, activation=activation)
+        function = {"tanh": np.tanh, "relu": relu, "none": lambda z: z}[activation]
+        factors = [or_1(function(affine(fusion.factors.maps[m][0], x[m])), SOME[:, i]) for i, m in enumerate(x)]
+        expected = affine(fusion.read, factors[0] * factors[1] * factors[2])
+        np.testing.assert_allclose(fused(fusion, x, SOME), expected, atol=1e-6)
+
+    def test_is_linear_in_each_modality_without_activation_and_biases(self, x, random):
+        fusion = without_biases(MlbFusion(DIMS, dim=6, inner=7, activation="none"))
+        other = random.normal(size=(5, 3))
+        expected = 2.5 * fused(fusion, x) + fused(fusion, x | {"image": other})
+        np.testing.assert_allclose(fused(fusion, x | {"image": 2.5 * x["image"] + other}), expected, atol=1e-6)
+
+
+class TestMutan:
+    def test_by_its_equation(self, x):
+        fusion = MutanFusion(DIMS, dim=6, inner=7, rank=3)
+        factors = []
+        for i, m in enumerate(x):
+            into, _, core = fusion.factors.maps[m]
+            factors.append(or_1(affine(core, np.tanh(affine(into, x[m]))), SOME[:, i]).reshape(5, 3, 7))
+        summed = np.einsum("bri,bri,bri->bi", *factors)
+        np.testing.assert_allclose(fused(fusion, x, SOME), affine(fusion.read, summed), atol=1e-6)
+
+    def test_is_a_tucker_decomposition_between_projections(self, x):
+        """Without biases: core tensor (7, 7, 6) of rank 3 a slice, between tanh(U x) and tanh(V y)."""
+        fusion = without_biases(MutanFusion(PAIR, dim=6, inner=7, rank=3))
+        (u, _, left), (v, _, right) = (fusion.factors.maps[m] for m in PAIR)
+        core = np.einsum(
+            "rki,rkj,ok->ijo", matrix(left).reshape(3, 7, 7), matrix(right).reshape(3, 7, 7), matrix(fusion.read)
+        )
+        projected = [np.tanh(x[m] @ matrix(into).T) for m, into in {"text": u, "image": v}.items()]
+        expected = np.einsum("bi,ijo,bj->bo", projected[0], core, projected[1])
+        np.testing.assert_allclose(fused(fusion, {m: x[m] for m in PAIR}), expected, atol=1e-6)
+
+
+class TestMfb:
+    def test_by_its_equation(self, x):
+        fusion = MfbFusion(DIMS, dim=6, factors=4)
+        factors = [or_1(affine(fusion.factors.maps[m], x[m]), SOME[:, i]) for i, m in enumerate(x)]
+        product = factors[0] * factors[1] * factors[2]  # (B, 24)
+        pooled = np.stack([product[:, 4 * o : 4 * o + 4].sum(axis=1) for o in range(6)], axis=1)
+        np.testing.assert_allclose(fused(fusion, x, SOME), rooted(pooled), atol=1e-6)
+
+    def test_pools_consecutive_groups(self):
+        """Maps that are the identity: 1 2 + 3 4 and 5 6 + 7 8 of two vectors."""
+        fusion = without_biases(MfbFusion({"a": 4, "b": 4}, dim=2, factors=2))
+        for layer in fusion.factors.maps.values():
+            torch.nn.init.eye_(layer.weight)
+        found = fused(fusion, {"a": np.array([[1.0, 3.0, 5.0, 7.0]]), "b": np.array([[2.0, 4.0, 6.0, 8.0]])})
+        np.testing.assert_allclose(found, np.sqrt([[14 / 100, 86 / 100]]), atol=1e-6)
+
+    def test_drops_out_in_training_only(self, x):
+        fusion = MfbFusion(DIMS, dropout=0.5)
+        signals = {m: Signal.vector(torch.tensor(v).float(), torch.ones(5, dtype=torch.bool)) for m, v in x.items()}
+        assert not torch.equal(fusion(signals).data, fusion(signals).data)
+        fusion.eval()
+        assert torch.equal(fusion(signals).data, fusion(signals).data)
+
+
+class TestMfh:
+    def test_by_its_equation(self, x):
+        fusion = MfhFusion(DIMS, dim=9, order=3, factors=4)
+        factors = [or_1(affine(fusion.factors.maps[m], x[m]), SOME[:, i]) for i, m in enumerate(x)]
+        first, second, third = np.split(factors[0] * factors[1] * factors[2], 3, axis=1)  # each (B, 12)
+        expanded = [first, first * second, first * second * third]
+        blocks = [rooted(e.reshape(5, 3, 4).sum(axis=2)) for e in expanded]
+        np.testing.assert_allclose(fused(fusion, x, SOME), np.concatenate(blocks, axis=1), atol=1e-6)
+
+    def test_of_order_1_is_mfb(self, x):
+        fusion, mfb = MfhFusion(DIMS, dim=6, order=1, factors=4), MfbFusion(DIMS, dim=6, factors=4)
+        mfb.load_state_dict(fusion.state_dict())
+        np.testing.assert_allclose(fused(fusion, x, SOME), fused(mfb, x, SOME), atol=1e-12)
+
+    def test_refuses_blocks_that_do_not_share_its_width(self):
+        with pytest.raises(ValueError, match="dim=10: order=3 blocks share it"):
+            MfhFusion(DIMS, dim=10, order=3)
+
+
+@pytest.mark.parametrize("make", [MfbFusion, MfhFusion])
+def test_what_has_length_1_passes_gradients_on_to_all(make, x):
+    """A fixed reading of the output: its own length has none to give."""
+    fusion = make(DIMS, dim=6).double().eval()
+    data = {m: torch.tensor(v, requires_grad=True) for m, v in x.items()}
+    signals = {m: Signal.vector(v, torch.tensor(SOME[:, i])) for i, (m, v) in enumerate(data.items())}
+    (fusion(signals).pooled() @ torch.linspace(-1, 1, 6, dtype=torch.float64)).sum().backward()
+    for p in [*fusion.parameters()]:
+        assert p.grad.abs().max() > 1e-3
+    for i, v in enumerate(data.values()):
+        assert (v.grad[SOME[:, i]].abs().max(dim=1).values > 1e-3).all()
+        assert not v.grad[~SOME[:, i]].any()

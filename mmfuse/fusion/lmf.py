@@ -1,9 +1,9 @@
 """Low-rank Multimodal Fusion: a linear layer over tensor fusion's tensor, of low rank, without building the tensor.
 
 Liu et al., Efficient Low-rank Multimodal Fusion with Modality-Specific Factors, 2018, https://arxiv.org/abs/1806.00064:
-h = sum over r of w_r (F_1r [z_1; 1]) * ... * (F_Mr [z_M; 1]) + b, elementwise. The paper sums plainly; its authors' code
-learns w, which here starts at 1, the plain sum. Factors start with a deviation of 1 / sqrt(d_m + 1), so that each
-modality's term starts near 1 in size: the code's xavier_normal reads the fans off the wrong axes of a factor, and the
+h = sum over r of w_r (F_1r [z_1; 1]) * ... * (F_Mr [z_M; 1]) + b, elementwise. The paper sums plainly; its authors'
+code learns w, which here starts at 1, the plain sum. Factors start with a deviation of 1 / sqrt(d_m + 1), so that each
+F_mr [z_m; 1] starts near 1 in size: the code's xavier_normal reads the fans off the wrong axes of a factor, and the
 product starts near 0.
 
 An absent modality leaves its factor's constant column, as in tensor fusion.

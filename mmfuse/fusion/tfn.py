@@ -1,4 +1,4 @@
-"""Tensor Fusion: a layer over the products of any features of any modalities, relu(W vec([z_1; 1] x ... x [z_M; 1]) + b).
+"""Tensor Fusion: a layer over all products of features across modalities, relu(W vec([z_1; 1] x ... x [z_M; 1]) + b).
 
 Zadeh et al., Tensor Fusion Network for Multimodal Sentiment Analysis, 2017, https://arxiv.org/abs/1707.07250. The
 tensor holds every product of one feature from each of some modalities once, and a 1. The 1 stands last in each
