@@ -4,6 +4,7 @@ COUNTS: from the widths d of the modalities, in their order, and the width `dim`
 """
 
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from math import prod
 
 COUNTS: dict[str, Callable[[Sequence[int], int], int]] = {
@@ -18,5 +19,8 @@ COUNTS: dict[str, Callable[[Sequence[int], int], int]] = {
     "mutan": lambda d, dim: sum(n + 1 for n in d) * 128 + len(d) * 129 * 5 * 128 + 129 * dim,
     "mfb": lambda d, dim: sum(n + 1 for n in d) * 5 * dim,
     "mfh": lambda d, dim: sum(n + 1 for n in d) * 5 * dim,
+    "interaction": lambda d, dim: (sum(d) + sum(n * m for n, m in combinations(d, 2)) + 1) * dim,
+    "mcb": lambda d, dim: 2049 * dim,
+    "block": lambda d, dim: sum(n + 1 for n in d) * 320 + len(d) * 17 * 15 * 320 + 321 * dim,
 }
 TAKES: dict[str, Sequence[int]] = {}  # numbers of modalities, where not any: others are refused by name

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from mmfuse.fusion.block import BlockFusion
+from mmfuse.fusion.interaction import InteractionFusion
 from mmfuse.fusion.lmf import LmfFusion
+from mmfuse.fusion.mcb import McbFusion
 from mmfuse.fusion.mfb import MfbFusion
 from mmfuse.fusion.mfh import MfhFusion
 from mmfuse.fusion.mlb import MlbFusion
@@ -266,6 +269,131 @@ class TestMfh:
     def test_refuses_blocks_that_do_not_share_its_width(self):
         with pytest.raises(ValueError, match="dim=10: order=3 blocks share it"):
             MfhFusion(DIMS, dim=10, order=3)
+
+
+class TestInteraction:
+    def test_of_two_by_its_equation(self, x):
+        fusion = InteractionFusion(PAIR, dim=6)
+        u, v, w = np.split(matrix(fusion.mix), [4, 7], axis=1)  # (6, 4), (6, 3), (6, 4 * 3)
+        a, b = (x[m] * SOME[:, [i]] for i, m in enumerate(PAIR))
+        expected = np.einsum("bi,oij,bj->bo", a, w.reshape(6, 4, 3), b) + a @ u.T + b @ v.T
+        expected += fusion.mix.bias.detach().numpy()
+        np.testing.assert_allclose(fused(fusion, {m: x[m] for m in PAIR}, SOME), expected, atol=1e-6)
+
+    def test_of_two_is_tensor_fusion_with_a_linear_layer(self, x, random):
+        """W[i, j] weighs z_1i z_2j, W[i, last] z_1i, W[last, j] z_2j and W[last, last] the 1."""
+        fusion, tfn = InteractionFusion(PAIR, dim=6).double(), TfnFusion(PAIR, dim=6).double()
+        weight = random.normal(size=(6, 5, 4))
+        put(tfn.mix[1].weight, weight.reshape(6, 20))
+        torch.nn.init.zeros_(tfn.mix[1].bias)
+        terms = [weight[:, :-1, -1], weight[:, -1, :-1], weight[:, :-1, :-1].reshape(6, 12)]
+        put(fusion.mix.weight, np.concatenate(terms, axis=1))
+        put(fusion.mix.bias, weight[:, -1, -1])
+        pair = {m: x[m] for m in PAIR}
+        np.testing.assert_allclose(fused(tfn, pair, SOME), relu(fused(fusion, pair, SOME)), atol=1e-6)
+
+    def test_of_three_multiplies_every_two(self, x):
+        fusion = InteractionFusion(DIMS, dim=6)
+        a, b, c = (x[m] * SOME[:, [i]] for i, m in enumerate(x))
+        pairs = [np.einsum("bi,bj->bij", *pair).reshape(5, -1) for pair in [(a, b), (a, c), (b, c)]]
+        expected = affine(fusion.mix, np.concatenate([a, b, c, *pairs], axis=1))
+        np.testing.assert_allclose(fused(fusion, x, SOME), expected, atol=1e-6)
+
+    def test_refuses_too_many_products(self):
+        with pytest.raises(ValueError, match="1002000 features and products, more than max_elements=1000000"):
+            InteractionFusion({"text": 1000, "image": 1000})
+
+
+class TestMcb:
+    @staticmethod
+    def outer_sketch(fusion, a, b):
+        """The count sketch of the outer product, entry by entry."""
+        places = fusion.places.numpy() % fusion.sketch
+        signs = fusion.signs.numpy()
+        found = np.zeros(fusion.sketch)
+        for i, left in enumerate(a):
+            for j, right in enumerate(b, start=len(a)):
+                found[(places[i] + places[j]) % fusion.sketch] += signs[i] * signs[j] * left * right
+        return found
+
+    @pytest.mark.parametrize("sketch", [1, 7, 16, 33])
+    def test_is_the_sketch_of_the_outer_product(self, x, sketch):
+        fusion = McbFusion(PAIR, dim=6, sketch=sketch)
+        sketches = np.stack([self.outer_sketch(fusion, a, b) for a, b in zip(x["text"], x["image"], strict=True)])
+        expected = affine(fusion.read, rooted(sketches))
+        np.testing.assert_allclose(fused(fusion, {m: x[m] for m in PAIR}), expected, atol=1e-6)
+
+    def test_an_absent_modality_leaves_the_sketch_of_the_others(self, x):
+        fusion = McbFusion(DIMS, dim=6, sketch=9).double()
+        pair = McbFusion(PAIR, dim=6, sketch=9).double()
+        pair.places, pair.signs, pair.read = fusion.places[:7], fusion.signs[:7], fusion.read
+        without = SOME & np.array([True, True, False])
+        np.testing.assert_allclose(fused(fusion, x, without), fused(pair, {m: x[m] for m in PAIR}, SOME), atol=1e-12)
+        identity = affine(fusion.read, np.eye(9)[0])
+        np.testing.assert_allclose(fused(fusion, x, SOME)[3], identity, atol=1e-6)
+
+    def test_products_of_sketches_are_products_of_products_on_average(self, random):
+        """E <sketch(a, b), sketch(c, d)> = <a, c> <b, d>, over places and signs."""
+        a, c = random.normal(size=(2, 4))
+        b, d = random.normal(size=(2, 3))
+        pooled = torch.tensor(np.stack([np.concatenate([a, b]), np.concatenate([c, d])]))
+        found = []
+        for _ in range(3000):
+            fusion = McbFusion(PAIR, dim=1, sketch=16)
+            left, right = fusion.sketched(pooled, torch.ones(2, 2, dtype=torch.bool)).numpy()
+            found.append(left @ right)
+        assert np.mean(found) == pytest.approx((a @ c) * (b @ d), abs=4 * np.std(found) / np.sqrt(3000))
+        assert np.std(found) > 0.1  # one draw of places and signs does not tell
+
+    def test_saves_its_places_and_signs(self):
+        fusion = McbFusion(PAIR)
+        assert {"places", "signs"} <= set(fusion.state_dict())
+        assert (fusion.signs.abs() == 1).all()
+        assert not torch.equal(fusion.places, McbFusion(PAIR).places)
+
+    @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+    def test_takes_half_precision(self, x, dtype):
+        fusion = McbFusion(DIMS).to(dtype)
+        signals = {m: Signal.vector(torch.tensor(v, dtype=dtype), torch.tensor([True] * 5)) for m, v in x.items()}
+        assert fusion(signals).data.dtype == dtype
+        assert fusion(signals).data.isfinite().all()
+
+    def test_a_modality_of_zeros_gets_no_gradient_without_bound(self, x):
+        """A root of 0 has none, and a row of length 0 no direction."""
+        signals = {m: Signal.vector(torch.tensor(v).float(), torch.tensor([True] * 5)) for m, v in x.items()}
+        zeros = torch.zeros(5, 1, 3, requires_grad=True)
+        McbFusion(DIMS)(signals | {"image": Signal(zeros, signals["image"].mask)}).pooled().sum().backward()
+        assert zeros.grad.abs().max() < 1e6
+
+
+class TestBlock:
+    def test_by_its_equation(self, x):
+        fusion = BlockFusion(DIMS, dim=6, inner=8, chunks=2, rank=3)
+        pieces = []
+        for chunk in range(2):
+            factors = []
+            for i, m in enumerate(x):
+                into, core = fusion.factors.maps[m]
+                piece = affine(into, x[m])[:, 4 * chunk : 4 * chunk + 4]
+                factor = piece @ core.weight[chunk].detach().numpy() + core.bias[chunk].detach().numpy()
+                factors.append(or_1(factor, SOME[:, i]).reshape(5, 3, 4))
+            pieces.append(rooted(np.einsum("bri,bri,bri->bi", *factors)))
+        expected = affine(fusion.read, np.concatenate(pieces, axis=1))
+        np.testing.assert_allclose(fused(fusion, x, SOME), expected, atol=1e-6)
+
+    def test_a_chunk_hears_only_itself(self, x):
+        """What is read off one chunk does not change with the other's projection."""
+        fusion = BlockFusion(DIMS, dim=4, inner=8, chunks=2, rank=3)
+        put(fusion.read.weight, np.eye(4, 8))
+        before = fused(fusion, x)
+        fusion.factors.maps["text"][0].weight.data[4:] += 1.0
+        np.testing.assert_allclose(fused(fusion, x), before, atol=1e-12)
+        fusion.factors.maps["text"][0].weight.data[:4] += 1.0
+        assert not np.allclose(fused(fusion, x), before, atol=1e-3)
+
+    def test_refuses_chunks_that_do_not_share_its_width(self):
+        with pytest.raises(ValueError, match="inner=10: it is cut into chunks=3 pieces"):
+            BlockFusion(DIMS, inner=10, chunks=3)
 
 
 @pytest.mark.parametrize("make", [MfbFusion, MfhFusion])
