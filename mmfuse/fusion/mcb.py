@@ -5,7 +5,7 @@ https://arxiv.org/abs/1606.01847. A count sketch adds feature i, times a random 
 `sketch` many. The circular convolution of the modalities' sketches, a product of their Fourier transforms, is the
 sketch of their outer product with places h_i + h_j modulo `sketch` and signs s_i s_j. Then each entry's signed root,
 length 1, and W + b. The paper has two modalities and 16000 places; of more, all are convolved. Places and signs are
-drawn once and saved with the weights.
+drawn once and saved with the weights. Products are all that it hears: z_1 and z_2 are the same to it as -z_1 and -z_2.
 
 An absent modality's sketch is the convolution's identity, 1 at place 0, so the others' stays as it is.
 Parameters: (sketch + 1) * dim.

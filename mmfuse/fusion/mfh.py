@@ -9,6 +9,9 @@ An absent modality's factors are 1, so the others are read as if it had never be
 Parameters: sum of (d_m + 1) * factors * dim.
 """
 
+from itertools import accumulate
+
+import torch
 from torch import nn
 
 from mmfuse.fusion.factors import Factors
@@ -29,5 +32,6 @@ class MfhFusion(Fusion):
 
     def forward(self, signals: Signals) -> Signal:
         product, present = self.factors(signals)  # (B, O W K), (B,)
-        expanded = self.dropout(product).unflatten(1, (self.order, self.width, -1)).cumprod(dim=1)  # (B, O, W, K)
+        blocks = self.dropout(product).unflatten(1, (self.order, self.width, -1)).unbind(dim=1)  # each (B, W, K)
+        expanded = torch.stack(list(accumulate(blocks, torch.mul)), dim=1)  # (B, O, W, K): cumprod is slow with zeros
         return Signal.vector(power_norm(expanded.sum(dim=3)).flatten(1), present)
