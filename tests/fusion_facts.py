@@ -4,6 +4,8 @@ COUNTS: from the widths d of the modalities, in their order, and the width `dim`
 """
 
 from collections.abc import Callable, Sequence
+from itertools import combinations
+from math import prod
 
 
 def block(dim: int, units: int) -> int:
@@ -49,6 +51,16 @@ COUNTS: dict[str, Callable[[Sequence[int], int], int]] = {
         + 2 * two_layers(128 * len(d) + 64, 64)
         + two_layers(64 * len(d) + 64, dim)
     ),
+    "sum": lambda d, dim: sum(n + 1 for n in d) * dim if len(set(d)) > 1 else 0,
+    "tfn": lambda d, dim: (prod(n + 1 for n in d) + 1) * dim,  # no width is above 32
+    "lmf": lambda d, dim: 4 * dim * sum(n + 1 for n in d) + 4 + dim,
+    "mlb": lambda d, dim: sum(n + 1 for n in d) * 256 + 257 * dim,
+    "mutan": lambda d, dim: sum(n + 1 for n in d) * 128 + len(d) * 129 * 5 * 128 + 129 * dim,
+    "mfb": lambda d, dim: sum(n + 1 for n in d) * 5 * dim,
+    "mfh": lambda d, dim: sum(n + 1 for n in d) * 5 * dim,
+    "interaction": lambda d, dim: (sum(d) + sum(n * m for n, m in combinations(d, 2)) + 1) * dim,
+    "mcb": lambda d, dim: 2049 * dim,
+    "block": lambda d, dim: sum(n + 1 for n in d) * 320 + len(d) * 17 * 15 * 320 + 321 * dim,
 }
 TAKES: dict[str, Sequence[int]] = {  # numbers of modalities, where not any: others are refused by name
     "cross_attention": (2, 3, 4),
@@ -61,5 +73,7 @@ ON_DIGITS: dict[str, Sequence[str]] = {  # what else is typed to train it on dig
 NOT_AT: dict[str, Sequence[str]] = {}  # levels at which it is refused
 ADDS: dict[str, Sequence[str]] = {  # of the known answers, those that it cannot learn by default settings
     "mean": ("xor", "unique"),
+    "sum": ("xor", "unique"),
+    "mcb": ("additive", "unique", "redundant"),  # it hears products alone: of (a, b) and (-a, -b) it says the same
     "weighted": ("xor",),
 }
