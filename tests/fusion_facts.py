@@ -10,5 +10,11 @@ COUNTS: dict[str, Callable[[Sequence[int], int], int]] = {
     "gated": lambda d, dim: 2 * sum(d) * dim if len(d) == 2 else (1 + len(d)) * sum(d) * dim,
     "mean": lambda d, dim: sum(n + 1 for n in d) * dim if len(set(d)) > 1 else 0,
     "weighted": lambda d, dim: (sum(n + 1 for n in d) * dim if len(set(d)) > 1 else 0) + len(d),
+    "film": lambda d, dim: (d[-1] + 1) * 2 * sum(d[:-1]) + (sum(d[:-1]) + 1) * dim,
+    "sigmoid_gate": lambda d, dim: sum(d) * dim + dim * dim,
 }
-TAKES: dict[str, Sequence[int]] = {}  # numbers of modalities, where not any: others are refused by name
+TAKES: dict[str, Sequence[int]] = {  # numbers of modalities, where not any: others are refused by name
+    "film": (2, 3, 4),
+    "sigmoid_gate": (2, 3, 4),
+}
+ALIKE: set[str] = set()  # those that refuse modalities of unequal width

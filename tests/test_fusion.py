@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fusion_facts import COUNTS, TAKES
+from fusion_facts import ALIKE, COUNTS, TAKES
 
 from mmfuse import masks
 from mmfuse.fusion.concat import ConcatFusion
@@ -25,6 +25,17 @@ GARBAGE = {"noise": 7.0, "huge": 1e30, "nan": float("nan"), "inf": float("inf")}
 
 def first(number):
     return dict(list(SIZES.items())[:number])
+
+
+def dims_of(config, number):
+    dims = first(number)
+    return dict.fromkeys(dims, 4) if config.stem in ALIKE else dims
+
+
+def all_of(fusion, signals):
+    """One number that whatever a fusion learns from goes into: its signal and losses of its own."""
+    fused = fusion.fuse(signals)
+    return fused.signal.pooled().square().sum() + sum(fused.losses.values())
 
 
 def number_of(config):
@@ -43,14 +54,14 @@ def config(request):
 @pytest.fixture
 def fusion(config, build):
     """Of three modalities, or as many as it takes."""
-    return build(config, dims=first(number_of(config))).eval()
+    return build(config, dims=dims_of(config, number_of(config))).eval()
 
 
 @pytest.fixture
 def signals(config, sequences):
     """Full, padded and one-step rows; one without image, one without anything."""
     lengths = {"text": [5, 2, 1, 3, 0], "image": [4, 4, 1, 0, 0], "audio": [1, 3, 1, 2, 0]}
-    dims = first(number_of(config))
+    dims = dims_of(config, number_of(config))
     return sequences(dims, {m: lengths[m] for m in dims})
 
 
@@ -76,7 +87,7 @@ def outcome(fusion, signals):
 @pytest.mark.parametrize("rows", [1, 2, 5])
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
 def test_returns_one_signal_of_its_own_width(config, build, sequences, rows, number):
-    dims = first(number)
+    dims = dims_of(config, number)
     if number not in TAKES.get(config.stem, (number,)):
         with pytest.raises(ValueError, match="modalit"):
             build(config, dims=dims)
@@ -93,6 +104,10 @@ def test_returns_one_signal_of_its_own_width(config, build, sequences, rows, num
 def test_has_as_many_parameters_as_it_says(config, build, widths):
     if len(widths) not in TAKES.get(config.stem, (len(widths),)):
         return  # refused: the test above
+    if config.stem in ALIKE and len(set(widths)) > 1:
+        with pytest.raises(ValueError, match="wide"):
+            build(config, dims=dict(zip(SIZES, widths, strict=False)))
+        return
     fusion = build(config, dims=dict(zip(SIZES, widths, strict=False)))
     assert sum(p.numel() for p in fusion.parameters()) == COUNTS[config.stem](widths, fusion.dim)
 
@@ -147,7 +162,7 @@ def test_takes_modalities_in_the_order_it_was_made_with(fusion, signals):
 
 
 def test_every_parameter_learns(fusion, signals):
-    fusion(signals).pooled().square().sum().backward()
+    all_of(fusion, signals).backward()
     for name, parameter in fusion.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
@@ -165,13 +180,13 @@ def test_gradient_reaches_the_present_and_only_them(fusion, signals):
 
 @pytest.mark.parametrize("garbage", [float("nan"), float("inf")])
 def test_what_is_masked_spoils_no_gradient(fusion, signals, garbage):
-    signals = {m: Signal(s.data.masked_fill(~s.mask[..., None], garbage), s.mask) for m, s in signals.items()}
-    fusion(signals).pooled().sum().backward()
-    assert all(p.grad.isfinite().all() for p in fusion.parameters())
+    data = {m: s.data.masked_fill(~s.mask[..., None], garbage).requires_grad_() for m, s in signals.items()}
+    all_of(fusion, {m: Signal(data[m], s.mask) for m, s in signals.items()}).backward()
+    assert all(p.grad.isfinite().all() for p in [*fusion.parameters(), *data.values()])
 
 
 def test_derivatives_are_right(config, build, sequences):
-    dims = first(2)
+    dims = dims_of(config, 2)
     fusion = build(config, dims=dims).double().eval()
     signals = sequences(dims, {"text": [2, 1], "image": [1, 0]})
 
@@ -183,7 +198,7 @@ def test_derivatives_are_right(config, build, sequences):
 
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_a_row_without_anything_is_finite_and_absent(config, build, sequences, number):
-    dims = first(number)
+    dims = dims_of(config, number)
     if number not in TAKES.get(config.stem, (number,)):
         return
     fused = build(config, dims=dims).eval()(sequences(dims, {m: [0, 2] for m in dims}))
@@ -193,15 +208,16 @@ def test_a_row_without_anything_is_finite_and_absent(config, build, sequences, n
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_constant_features_are_finite_forward_and_back(fusion, signals, value):
-    fused = fusion({m: Signal(torch.full_like(s.data, value), s.mask) for m, s in signals.items()}).pooled()
-    fused.square().sum().backward()
-    assert fused.isfinite().all()
-    assert all(p.grad.isfinite().all() for p in fusion.parameters())
+    data = {m: torch.full_like(s.data, value).requires_grad_() for m, s in signals.items()}
+    constant = {m: Signal(data[m], s.mask) for m, s in signals.items()}
+    all_of(fusion, constant).backward()
+    assert fusion(constant).data.isfinite().all()
+    assert all(p.grad.isfinite().all() for p in [*fusion.parameters(), *data.values()])
 
 
 def test_is_the_same_once_saved_and_loaded(config, build, fusion, signals, tmp_path):
     torch.save(fusion.state_dict(), tmp_path / "fusion.pt")
-    other = build(config, dims=first(number_of(config))).eval()
+    other = build(config, dims=dims_of(config, number_of(config))).eval()
     other.load_state_dict(torch.load(tmp_path / "fusion.pt", weights_only=True))
     assert torch.equal(other(signals).data, fusion(signals).data)
 

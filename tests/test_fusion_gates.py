@@ -1,0 +1,137 @@
+"""What the equations say of fusions that gate, modulate, adapt or choose between experts."""
+
+import numpy as np
+import pytest
+import torch
+
+from mmfuse.fusion.film import FilmFusion
+from mmfuse.fusion.gated import GatedFusion
+from mmfuse.fusion.sigmoid_gate import SigmoidGateFusion
+from mmfuse.types import Signal
+
+DIMS = {"text": 6, "image": 5, "audio": 4}
+PRESENT = np.array([[1, 1, 1], [1, 0, 1], [0, 1, 1], [1, 1, 0], [0, 0, 1], [1, 0, 0]], bool)
+
+
+@pytest.fixture
+def x(random):
+    return {m: random.normal(size=(len(PRESENT), d)) for m, d in DIMS.items()}
+
+
+def heard(x, present=PRESENT):
+    """The same in float64, absent ones as NaN, for fusions of doubles."""
+    return {
+        m: Signal.vector(torch.tensor(np.where(present[:, [i]], v, np.nan)), torch.tensor(present[:, i]))
+        for i, (m, v) in enumerate(x.items())
+    }
+
+
+def zeroed(x, present=PRESENT):
+    return {m: v * present[:, [i]] for i, (m, v) in enumerate(x.items())}
+
+
+def linear(layer, x):
+    found = x @ layer.weight.detach().numpy().T
+    return found if layer.bias is None else found + layer.bias.detach().numpy()
+
+
+def outcome(fusion, signals):
+    return fusion(signals).pooled().detach().numpy()
+
+
+def close(found, expected, atol=1e-9):
+    np.testing.assert_allclose(found, expected, atol=atol, rtol=1e-9)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+class TestFilm:
+    def test_is_its_equation(self, x):
+        fusion = FilmFusion(DIMS, dim=7, conditioner="text").double()
+        c, *rest = zeroed(x).values()
+        parameters = linear(fusion.condition, c) * PRESENT[:, [0]]
+        gamma, beta = 1 + parameters[:, :9], parameters[:, 9:]
+        close(outcome(fusion, heard(x)), linear(fusion.out, gamma * np.concatenate(rest, axis=1) + beta))
+
+    def test_several_conditioners_stand_side_by_side(self, x):
+        fusion = FilmFusion(DIMS, dim=7, conditioner=["audio", "text"]).double()
+        own = zeroed(x)
+        c = np.concatenate([own["text"], own["audio"]], axis=1)
+        parameters = linear(fusion.condition, c) * (PRESENT[:, [0]] | PRESENT[:, [2]])
+        expected = linear(fusion.out, (1 + parameters[:, :5]) * own["image"] + parameters[:, 5:])
+        close(outcome(fusion, heard(x)), expected)
+
+    def test_without_weights_modulates_nothing(self, x):
+        fusion = FilmFusion(DIMS, dim=11).double()
+        torch.nn.init.zeros_(fusion.condition.weight)
+        torch.nn.init.zeros_(fusion.condition.bias)
+        fusion.out.load_state_dict({"weight": torch.eye(11), "bias": torch.zeros(11)})
+        own = zeroed(x)
+        close(outcome(fusion, heard(x)), np.concatenate([own["text"], own["image"]], axis=1))
+
+    def test_an_absent_conditioner_modulates_nothing(self, x):
+        fusion = FilmFusion(DIMS, dim=7).double()
+        alone = PRESENT & [True, True, False]
+        own = zeroed(x)
+        found = outcome(fusion, heard(x, alone))
+        expected = linear(fusion.out, np.concatenate([own["text"], own["image"]], axis=1))
+        close(found, expected * alone.any(axis=1, keepdims=True))
+
+    def test_is_not_symmetric(self, x):
+        two = {"text": 5, "image": 5}
+        fusion = FilmFusion(two, dim=7).double()
+        a, b = x["image"], x["text"][:, :5]
+        there = np.ones((6, 2), bool)
+        one = outcome(fusion, heard({"text": a, "image": b}, there))
+        other = outcome(fusion, heard({"text": b, "image": a}, there))
+        assert np.abs(one - other).max() > 0.01
+
+    @pytest.mark.parametrize("conditioner", ["depth", ["text", "depth"], ["text", "image", "audio"]], ids=str)
+    def test_refuses_conditioners_that_cannot_be(self, conditioner):
+        with pytest.raises(ValueError, match="some, but not all, of"):
+            FilmFusion(DIMS, conditioner=conditioner)
+
+
+class TestSigmoidGate:
+    @pytest.mark.parametrize("gate", DIMS)
+    def test_is_its_equation(self, x, gate):
+        fusion = SigmoidGateFusion(DIMS, dim=7, gate=gate).double()
+        own, g = zeroed(x), list(DIMS).index(gate)
+        factor = np.where(PRESENT[:, [g]], sigmoid(linear(fusion.gate, own[gate])), 1.0)
+        others = [m for m in DIMS if m != gate]
+        spoken = sum(linear(fusion.speak[m], own[m]) for m in others)
+        there = np.delete(PRESENT, g, axis=1).any(axis=1, keepdims=True)
+        close(outcome(fusion, heard(x)), (factor * np.where(there, spoken, 1.0)) @ fusion.out.weight.detach().numpy().T)
+
+    def test_a_gate_that_knows_nothing_lets_half_through(self, x):
+        fusion = SigmoidGateFusion(DIMS, dim=7, gate="audio").double()
+        torch.nn.init.zeros_(fusion.gate.weight)
+        there = np.ones((6, 3), bool)
+        gated = outcome(fusion, heard(x, there))
+        close(2 * gated, outcome(fusion, heard(x, there & [True, True, False])))
+
+    def test_refuses_a_gate_that_is_no_modality(self):
+        with pytest.raises(ValueError, match="gate=depth: one of"):
+            SigmoidGateFusion(DIMS, gate="depth")
+
+
+class TestGatedByProjections:
+    def test_one_gate_of_two_reads_projections_before_tanh(self, x):
+        two = {m: DIMS[m] for m in ("text", "image")}
+        fusion = GatedFusion(two, dim=7, gate_input="projected").double()
+        own, there = {m: x[m] for m in two}, np.ones((6, 2), bool)
+        text, image = (linear(fusion.speak[m], own[m]) for m in two)
+        gate = sigmoid(linear(fusion.gate, np.concatenate([text, image], axis=1)))
+        close(outcome(fusion, heard(own, there)), gate * np.tanh(text) + (1 - gate) * np.tanh(image))
+        assert sum(p.numel() for p in fusion.parameters()) == (6 + 5) * 7 + 2 * 7 * 7
+
+    def test_each_of_three_reads_all_projections(self, x):
+        fusion = GatedFusion(DIMS, dim=7, gate_input="projected").double()
+        own = zeroed(x)
+        said = np.stack([linear(fusion.speak[m], own[m]) for m in DIMS], axis=1)  # (B, M, D)
+        weight = fusion.gate.weight.detach().numpy().reshape(3, 7, 21)
+        gates = sigmoid(np.einsum("bj,mdj->bmd", said.reshape(6, 21), weight)) * PRESENT[:, :, None]
+        close(outcome(fusion, heard(x)), (gates * np.tanh(said)).sum(axis=1))
+        assert sum(p.numel() for p in fusion.parameters()) == 15 * 7 + 3 * 3 * 7 * 7
