@@ -12,9 +12,11 @@ COUNTS: dict[str, Callable[[Sequence[int], int], int]] = {
     "weighted": lambda d, dim: (sum(n + 1 for n in d) * dim if len(set(d)) > 1 else 0) + len(d),
     "film": lambda d, dim: (d[-1] + 1) * 2 * sum(d[:-1]) + (sum(d[:-1]) + 1) * dim,
     "sigmoid_gate": lambda d, dim: sum(d) * dim + dim * dim,
+    "mag": lambda d, dim: sum((2 * n + d[0] + 1) * d[0] for n in d[1:]) + 3 * d[0],
 }
 TAKES: dict[str, Sequence[int]] = {  # numbers of modalities, where not any: others are refused by name
     "film": (2, 3, 4),
     "sigmoid_gate": (2, 3, 4),
+    "mag": (2, 3, 4),
 }
 ALIKE: set[str] = set()  # those that refuse modalities of unequal width

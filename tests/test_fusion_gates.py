@@ -6,6 +6,7 @@ import torch
 
 from mmfuse.fusion.film import FilmFusion
 from mmfuse.fusion.gated import GatedFusion
+from mmfuse.fusion.mag import MagFusion
 from mmfuse.fusion.sigmoid_gate import SigmoidGateFusion
 from mmfuse.types import Signal
 
@@ -135,3 +136,70 @@ class TestGatedByProjections:
         gates = sigmoid(np.einsum("bj,mdj->bmd", said.reshape(6, 21), weight)) * PRESENT[:, :, None]
         close(outcome(fusion, heard(x)), (gates * np.tanh(said)).sum(axis=1))
         assert sum(p.numel() for p in fusion.parameters()) == 15 * 7 + 3 * 3 * 7 * 7
+
+
+class TestMag:
+    @staticmethod
+    def nudged(fusion, own, present, beta):
+        """(B, D) t and the nudge that the paper's equations give, `own` with zeros where absent."""
+        t = own["text"]
+        push = 0
+        for m in ("image", "audio"):
+            gate = np.maximum(linear(fusion.gates[m], np.concatenate([own[m], t], axis=1)), 0)
+            push = push + gate * linear(fusion.maps[m], own[m])
+        push = (push + fusion.bias.detach().numpy()) * present[:, 1:].any(axis=1, keepdims=True)
+        lengths = np.linalg.norm(t, axis=1), np.linalg.norm(push, axis=1) + 1e-6
+        return t, np.minimum(beta * lengths[0] / lengths[1], 1.0)[:, None] * push
+
+    @staticmethod
+    def normalized(x):
+        return (x - x.mean(axis=1, keepdims=True)) / np.sqrt(x.var(axis=1, keepdims=True) + 1e-5)
+
+    @pytest.mark.parametrize("beta", [0.1, 1.0])
+    def test_is_its_equation(self, x, beta):
+        fusion = MagFusion(DIMS, anchor="text", beta=beta).double().eval()
+        torch.nn.init.normal_(fusion.bias)
+        t, nudge = self.nudged(fusion, zeroed(x), PRESENT, beta)
+        close(outcome(fusion, heard(x)), self.normalized(t + nudge))
+
+    @pytest.mark.parametrize("beta", [0.01, 1.0])
+    def test_never_moves_the_anchor_further_than_it_may(self, random, beta):
+        fusion = MagFusion(DIMS, beta=beta).double()
+        x = {
+            m: torch.tensor(random.normal(size=(200, 3, d)) * random.exponential(size=(200, 3, 1)))
+            for m, d in DIMS.items()
+        }
+        known = {m: Signal(v, torch.ones(200, 3, dtype=torch.bool)) for m, v in x.items()}
+        moved, own = fusion.nudge(x["text"], known).norm(dim=-1), x["text"].norm(dim=-1)
+        assert (moved <= beta * own * (1 + 1e-9)).all()
+        assert (moved > 0.99 * beta * own).any()
+
+    def test_alone_the_anchor_is_only_normalized(self, x):
+        fusion = MagFusion(DIMS).double().eval()
+        torch.nn.init.normal_(fusion.bias)
+        alone = PRESENT & [True, False, False]
+        found = outcome(fusion, heard(x, alone))
+        close(found, self.normalized(x["text"]) * alone[:, [0]])
+
+    def test_adapts_step_by_step(self, random):
+        """As if each step were a row."""
+        fusion = MagFusion(DIMS, aligned=True).double().eval()
+        mask = {m: torch.tensor(random.random((4, 5)) < 0.7) for m in DIMS}
+        x = {m: torch.tensor(random.normal(size=(4, 5, d))) for m, d in DIMS.items()}
+        found = fusion({m: Signal(x[m], mask[m]) for m in DIMS})
+        rows = {m: Signal(x[m].reshape(20, 1, -1), mask[m].reshape(20, 1)) for m in DIMS}
+        close(found.data.detach().numpy().reshape(20, -1), outcome(fusion, rows))
+        assert torch.equal(found.mask, torch.stack(list(mask.values())).any(dim=0))
+
+    def test_refuses_sequences_that_are_not_aligned(self, sequences):
+        fusion = MagFusion(DIMS, aligned=True)
+        with pytest.raises(ValueError, match="as many steps of each modality"):
+            fusion(sequences(DIMS, {"text": [3, 2], "image": [2, 2], "audio": [3, 2]}))
+
+    def test_one_that_a_whole_batch_lacks_is_not_misaligned(self, sequences):
+        fused = MagFusion(DIMS, aligned=True)(sequences(DIMS, {"text": [3, 2], "image": [0, 0], "audio": [3, 2]}))
+        assert fused.mask.tolist() == [[True, True, True], [True, True, False]]
+
+    def test_refuses_an_anchor_that_is_no_modality(self):
+        with pytest.raises(ValueError, match="anchor=depth: one of"):
+            MagFusion(DIMS, anchor="depth")
