@@ -13,6 +13,10 @@ COUNTS: dict[str, Callable[[Sequence[int], int], int]] = {
     "film": lambda d, dim: (d[-1] + 1) * 2 * sum(d[:-1]) + (sum(d[:-1]) + 1) * dim,
     "sigmoid_gate": lambda d, dim: sum(d) * dim + dim * dim,
     "mag": lambda d, dim: sum((2 * n + d[0] + 1) * d[0] for n in d[1:]) + 3 * d[0],
+    "deep": lambda d, dim: (sum(d) + 1) * dim + (dim + 1) * dim,
+    "moe": lambda d, dim: (
+        sum((n + 1) * 128 + 129 * dim for n in (*d, sum(d))) + (len(d) + 1) * (sum(d) + 1)  # hidden is 128
+    ),
 }
 TAKES: dict[str, Sequence[int]] = {  # numbers of modalities, where not any: others are refused by name
     "film": (2, 3, 4),

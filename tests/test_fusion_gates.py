@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from mmfuse.fusion.concat import ConcatFusion
+from mmfuse.fusion.deep import DeepFusion
 from mmfuse.fusion.film import FilmFusion
 from mmfuse.fusion.gated import GatedFusion
 from mmfuse.fusion.mag import MagFusion
+from mmfuse.fusion.moe import MoeFusion
 from mmfuse.fusion.sigmoid_gate import SigmoidGateFusion
 from mmfuse.types import Signal
 
@@ -203,3 +206,96 @@ class TestMag:
     def test_refuses_an_anchor_that_is_no_modality(self):
         with pytest.raises(ValueError, match="anchor=depth: one of"):
             MagFusion(DIMS, anchor="depth")
+
+
+class TestDeep:
+    @pytest.mark.parametrize("layers", [1, 2, 3])
+    def test_is_its_equation(self, x, layers):
+        fusion = DeepFusion(DIMS, dim=7, layers=layers).double().eval()
+        expected = np.concatenate(list(zeroed(x).values()), axis=1)
+        for layer in fusion.joint:
+            expected = np.maximum(linear(layer[0], expected), 0)
+        close(outcome(fusion, heard(x)), expected)
+        assert sum(p.numel() for p in fusion.parameters()) == 16 * 7 + (layers - 1) * 8 * 7
+
+    def test_of_one_layer_is_concat(self, x):
+        deep, concat = DeepFusion(DIMS, dim=7, layers=1).double().eval(), ConcatFusion(DIMS, dim=7).double().eval()
+        concat.mix.load_state_dict(deep.joint[0].state_dict())
+        close(outcome(deep, heard(x)), outcome(concat, heard(x)))
+
+
+class TestMoe:
+    @staticmethod
+    def network(expert, x):
+        return linear(expert[3], np.maximum(linear(expert[0], x), 0))
+
+    @staticmethod
+    def shares(scores, chosen):
+        weights = np.exp(scores) * chosen
+        return weights / weights.sum(axis=1, keepdims=True)
+
+    @pytest.mark.parametrize("joint", [True, False])
+    def test_is_its_equation(self, x, joint):
+        fusion = MoeFusion(DIMS, dim=7, hidden=9, joint=joint).double().eval()
+        own = zeroed(x)
+        whole = np.concatenate(list(own.values()), axis=1)
+        said = [self.network(fusion.own[m], own[m]) for m in DIMS]
+        ready = PRESENT
+        if joint:
+            said, ready = [*said, self.network(fusion.joint, whole)], np.c_[PRESENT, np.ones(6, bool)]
+        shares = self.shares(linear(fusion.router, whole), ready)
+        found = fusion.fuse(heard(x))
+        close(found.signal.pooled().detach().numpy(), np.einsum("be,ebd->bd", shares, np.stack(said)))
+        assert found.losses == {}
+        if joint:
+            assert found.weights is None
+        else:
+            close(found.weights.detach().numpy(), shares)
+
+    @pytest.mark.parametrize("top_k", [2, 3, 4])
+    def test_exactly_so_many_experts_count(self, random, top_k):
+        dims = {**DIMS, "depth": 3}
+        x = {m: random.normal(size=(50, d)) for m, d in dims.items()}
+        fusion = MoeFusion(dims, dim=7, joint=False, top_k=top_k).double().eval()
+        found = fusion.fuse(heard(x, np.ones((50, 4), bool)))
+        scores = linear(fusion.router, np.concatenate(list(x.values()), axis=1))
+        best = scores >= np.sort(scores, axis=1)[:, [-top_k]]
+        assert ((found.weights > 0).sum(dim=1) == top_k).all()
+        close(found.weights.detach().numpy(), self.shares(scores, best))
+        even = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+        expected = 0.01 * 4 * (best.sum(axis=0) / best.sum() * even.mean(axis=0)).sum()
+        close(found.losses["balance"].item(), expected)
+
+    def test_where_fewer_are_present_these_count(self, x):
+        fusion = MoeFusion(DIMS, dim=7, joint=False, top_k=2).double().eval()
+        weights = fusion.fuse(heard(x)).weights
+        assert ((weights > 0).sum(dim=1).numpy() == np.minimum(PRESENT.sum(axis=1), 2)).all()
+        close(weights.sum(dim=1).detach().numpy(), np.ones(6))
+
+    @pytest.mark.parametrize("joint", [True, False])
+    @pytest.mark.parametrize("balance", [0.01, 0.5])
+    def test_an_even_router_has_the_least_loss(self, x, joint, balance):
+        fusion = MoeFusion(DIMS, joint=joint, top_k=2, balance=balance).double().eval()
+        torch.nn.init.zeros_(fusion.router.weight)
+        torch.nn.init.zeros_(fusion.router.bias)
+        loss = fusion.fuse(heard(x, np.ones((6, 3), bool))).losses["balance"]
+        close(loss.item(), balance)
+        fusion.router.bias.data[0] = 5.0
+        assert fusion.fuse(heard(x, np.ones((6, 3), bool))).losses["balance"].item() > 1.3 * balance
+
+    def test_one_expert_alone_is_its_network(self, x):
+        fusion = MoeFusion(DIMS, dim=7, joint=False).double().eval()
+        alone = np.tile([[False, True, False]], (6, 1))
+        close(outcome(fusion, heard(x, alone)), self.network(fusion.own["image"], x["image"]))
+
+    @pytest.mark.parametrize(
+        ("keys", "said"),
+        [
+            ({"dims": {"text": 6}, "joint": False}, "two modalities or more, or joint=true"),
+            ({"dims": DIMS, "top_k": 1}, "top_k=1: from 2"),
+            ({"dims": DIMS, "top_k": 5}, "top_k=5: from 2, or the router would not learn, up to 4"),
+        ],
+    )
+    def test_refuses_what_leaves_nothing_to_choose(self, keys, said):
+        with pytest.raises(ValueError, match=said):
+            MoeFusion(**keys)
