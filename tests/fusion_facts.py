@@ -17,6 +17,7 @@ COUNTS: dict[str, Callable[[Sequence[int], int], int]] = {
     "moe": lambda d, dim: (
         sum((n + 1) * 128 + 129 * dim for n in (*d, sum(d))) + (len(d) + 1) * (sum(d) + 1)  # hidden is 128
     ),
+    "misa": lambda d, dim: (sum(n + 1 for n in d) + (len(d) + 2) * (dim + 1) + 4 * dim + 2 * len(d) * dim + 1) * dim,
 }
 TAKES: dict[str, Sequence[int]] = {  # numbers of modalities, where not any: others are refused by name
     "film": (2, 3, 4),

@@ -9,6 +9,7 @@ from mmfuse.fusion.deep import DeepFusion
 from mmfuse.fusion.film import FilmFusion
 from mmfuse.fusion.gated import GatedFusion
 from mmfuse.fusion.mag import MagFusion
+from mmfuse.fusion.misa import MisaFusion, discrepancy, overlap
 from mmfuse.fusion.moe import MoeFusion
 from mmfuse.fusion.sigmoid_gate import SigmoidGateFusion
 from mmfuse.types import Signal
@@ -299,3 +300,98 @@ class TestMoe:
     def test_refuses_what_leaves_nothing_to_choose(self, keys, said):
         with pytest.raises(ValueError, match=said):
             MoeFusion(**keys)
+
+
+class TestMisa:
+    @pytest.fixture
+    def shared(self, random):
+        """(B, M, D) within 0 and 1, unlike each other."""
+        return random.beta(2, [[1], [2], [5]], size=(6, 3, 8))
+
+    @staticmethod
+    def parts(fusion, x):
+        own = {m: linear(fusion.project[m], v) for m, v in zeroed(x).items()}
+        common = np.stack([sigmoid(linear(fusion.common[0], u)) for u in own.values()], axis=1)
+        private = np.stack([sigmoid(linear(fusion.private[m][0], u)) for m, u in own.items()], axis=1)
+        return np.stack(list(own.values()), axis=1), common, private
+
+    @staticmethod
+    def cmd(x, y):
+        found = np.linalg.norm(x.mean(axis=0) - y.mean(axis=0))
+        for k in range(2, 6):
+            moments = [((z - z.mean(axis=0)) ** k).mean(axis=0) for z in (x, y)]
+            found += np.linalg.norm(moments[0] - moments[1])
+        return found
+
+    @staticmethod
+    def lines(x, present):
+        """(B, D), centred over the rows present, each of length 1, zeros elsewhere."""
+        rest = x - x[present].mean(axis=0)
+        return rest / (np.linalg.norm(rest, axis=1, keepdims=True) + 1e-6) * present[:, None]
+
+    def test_is_its_equation(self, x):
+        fusion = MisaFusion(DIMS, dim=8).double().eval()
+        _, common, private = self.parts(fusion, x)
+        vectors, there = np.concatenate([common, private], axis=1), np.tile(PRESENT, 2)  # (B, 6, D), (B, 6)
+        queries, keys, values = (vectors @ w.T for w in np.split(fusion.ask.weight.detach().numpy(), 3))
+        heads = []
+        for h in (slice(0, 4), slice(4, 8)):
+            scores = np.exp(np.einsum("bvd,bwd->bvw", queries[..., h], keys[..., h]) / 2) * there[:, None]
+            heads.append(np.einsum("bvw,bwd->bvd", scores / scores.sum(axis=2, keepdims=True), values[..., h]))
+        attended = np.concatenate(heads, axis=2) @ fusion.answer.weight.detach().numpy().T * there[..., None]
+        close(outcome(fusion, heard(x)), np.maximum(linear(fusion.join[1], attended.reshape(6, -1)), 0))
+
+    def test_losses_are_their_equations_over_the_rows_present(self, x):
+        fusion = MisaFusion(DIMS, dim=8).double().eval()
+        u, c, p = self.parts(fusion, x)
+        there = PRESENT.T
+        two = [(0, 1), (0, 2), (1, 2)]
+        similarity = np.mean([self.cmd(c[there[i], i], c[there[j], j]) for i, j in two])
+        shared, alone = ([self.lines(z[:, i], there[i]) for i in range(3)] for z in (c, p))
+        sets = [*zip(shared, alone, strict=True), *[(alone[i], alone[j]) for i, j in two]]
+        difference = np.mean([((a.T @ b) ** 2).mean() for a, b in sets])
+        reconstruction = ((linear(fusion.decode, c + p) - u) ** 2).mean(axis=2)[PRESENT].mean()
+        found = {name: loss.item() for name, loss in fusion.fuse(heard(x)).losses.items()}
+        assert list(found) == ["similarity", "difference", "reconstruction"]
+        close(list(found.values()), [similarity, 0.3 * difference, reconstruction])
+
+    def test_discrepancy_of_three_and_missing_rows(self, shared):
+        found = discrepancy(torch.tensor(shared), torch.tensor(PRESENT)).item()
+        own = [shared[PRESENT[:, i], i] for i in range(3)]
+        close(found, np.mean([self.cmd(own[0], own[1]), self.cmd(own[0], own[2]), self.cmd(own[1], own[2])]))
+
+    def test_the_same_distribution_is_no_discrepancy_and_has_a_gradient(self, shared):
+        """Rows in another order are the same distribution. The published code has NaN here."""
+        same = torch.tensor(np.stack([shared[:, 0], shared[:, 0]], axis=1)).requires_grad_()
+        loss = discrepancy(same, torch.ones(6, 2, dtype=torch.bool))
+        loss.backward()
+        assert loss.item() == 0
+        assert same.grad.isfinite().all()
+        turned = torch.tensor(np.stack([shared[:, 0], shared[::-1, 0]], axis=1))
+        assert discrepancy(turned, torch.ones(6, 2, dtype=torch.bool)).item() < 1e-12
+
+    def test_orthogonal_representations_do_not_overlap(self):
+        """Columns of a Hadamard matrix: their means are 0, and each is orthogonal to all others."""
+        two = np.array([[1, 1], [1, -1]])
+        h = np.kron(np.kron(two, two), two).astype(float)[:, 1:]  # (8, 7)
+        common, private = torch.tensor(h[:, None, :3]), torch.tensor(h[:, None, 3:6])
+        there = torch.ones(8, 1, dtype=torch.bool)
+        assert overlap(common, private, there).item() < 1e-12
+        # x'x of three columns of length sqrt(8), rows of length sqrt(3): 8/3 on the diagonal, 3 of 9 entries
+        close(overlap(common, common, there).item(), (8 / 3) ** 2 / 3, atol=1e-4)
+
+    def test_one_row_has_no_distribution(self, x):
+        fusion = MisaFusion(DIMS, dim=8).double()
+        one = fusion.fuse({m: Signal(s.data[:1], s.mask[:1]) for m, s in heard(x).items()})
+        assert one.losses["similarity"].item() == one.losses["difference"].item() == 0
+        assert one.losses["reconstruction"].item() > 0
+        sum(one.losses.values()).backward()
+        assert all(p.grad is None or p.grad.isfinite().all() for p in fusion.parameters())
+
+    def test_rows_without_anything_have_no_losses(self, x):
+        nothing = MisaFusion(DIMS, dim=8).double().fuse(heard(x, np.zeros((6, 3), bool)))
+        assert not any(loss.item() for loss in nothing.losses.values())
+
+    def test_refuses_heads_that_cannot_share(self):
+        with pytest.raises(ValueError, match="heads=3 share it"):
+            MisaFusion(DIMS, dim=8, heads=3)

@@ -1,8 +1,8 @@
 """Mixture of experts: one network a modality and one for all of them; a router says how much each counts.
 
-y = sum of g_e E_e, g = softmax(R [z_1; ...; z_M] + r), E_e a hidden layer of relu and a linear one. With `top_k` only so
-many experts count, those with the highest g, which sum to 1 again (Shazeer et al., Outrageously Large Neural Networks,
-2017, https://arxiv.org/abs/1701.06538). So that not always the same do, there is then a loss: balance * E * sum of
+y = sum of g_e E_e, g = softmax(R [z_1; ...; z_M] + r), E_e a hidden layer of relu and a linear one. With `top_k`
+only so many experts count, those with the highest g, which sum to 1 again (Shazeer et al., Outrageously Large Neural
+Networks, 2017, https://arxiv.org/abs/1701.06538). So that not always the same do, there is then a loss: balance * E * sum of
 f_e P_e, f_e an expert's share of the choices and P_e its mean g before the choice; it is `balance` where all are even
 (Fedus et al., Switch Transformers, 2022, https://arxiv.org/abs/2101.03961).
 
@@ -36,9 +36,7 @@ class MoeFusion(Fusion):
         if experts < 2:
             raise ValueError("moe takes two modalities or more, or joint=true: one expert leaves nothing to choose")
         if top_k is not None and not 2 <= top_k <= experts:
-            raise ValueError(
-                f"top_k={top_k}: from 2, or the router would not learn, to {experts}, as there are experts"
-            )
+            raise ValueError(f"top_k={top_k}: from 2, or the router would not learn, up to {experts} experts")
         self.dim, self.top_k, self.balance = dim, top_k, balance
         self.own = Parts({m: network(d, hidden, dim, dropout) for m, d in dims.items()})
         self.joint = network(whole, hidden, dim, dropout) if joint else None
