@@ -17,11 +17,16 @@ COUNTS: dict[str, Callable[[Sequence[int], int], int]] = {
     "moe": lambda d, dim: (
         sum((n + 1) * 128 + 129 * dim for n in (*d, sum(d))) + (len(d) + 1) * (sum(d) + 1)  # hidden is 128
     ),
-    "misa": lambda d, dim: (sum(n + 1 for n in d) + (len(d) + 2) * (dim + 1) + 4 * dim + 2 * len(d) * dim + 1) * dim,
+    "misa": lambda d, dim: (sum(n + 3 for n in d) + (len(d) + 2) * (dim + 1) + (4 + 2 * len(d)) * dim + 3) * dim,
+    "average": lambda d, dim: 0,
+    "product": lambda d, dim: 0,
+    "maximum": lambda d, dim: 0,
+    "vote": lambda d, dim: 0,
 }
 TAKES: dict[str, Sequence[int]] = {  # numbers of modalities, where not any: others are refused by name
     "film": (2, 3, 4),
     "sigmoid_gate": (2, 3, 4),
     "mag": (2, 3, 4),
 }
-ALIKE: set[str] = set()  # those that refuse modalities of unequal width
+DECIDES = {"average", "product", "maximum", "vote"}  # take logits of classes: all of one width, and in model=late alone
+MANY_OUTPUTS = DECIDES | {"mag"}  # make nothing of a task of one number in model=late, and refuse it

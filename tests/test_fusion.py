@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fusion_facts import ALIKE, COUNTS, TAKES
+from fusion_facts import COUNTS, DECIDES, TAKES
 
 from mmfuse import masks
 from mmfuse.fusion.concat import ConcatFusion
@@ -29,7 +29,7 @@ def first(number):
 
 def dims_of(config, number):
     dims = first(number)
-    return dict.fromkeys(dims, 4) if config.stem in ALIKE else dims
+    return dict.fromkeys(dims, 4) if config.stem in DECIDES else dims
 
 
 def all_of(fusion, signals):
@@ -104,7 +104,7 @@ def test_returns_one_signal_of_its_own_width(config, build, sequences, rows, num
 def test_has_as_many_parameters_as_it_says(config, build, widths):
     if len(widths) not in TAKES.get(config.stem, (len(widths),)):
         return  # refused: the test above
-    if config.stem in ALIKE and len(set(widths)) > 1:
+    if config.stem in DECIDES and len(set(widths)) > 1:
         with pytest.raises(ValueError, match="wide"):
             build(config, dims=dict(zip(SIZES, widths, strict=False)))
         return
@@ -162,7 +162,7 @@ def test_takes_modalities_in_the_order_it_was_made_with(fusion, signals):
 
 
 def test_every_parameter_learns(fusion, signals):
-    all_of(fusion, signals).backward()
+    all_of(fusion, {m: Signal(s.data.requires_grad_(), s.mask) for m, s in signals.items()}).backward()
     for name, parameter in fusion.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name

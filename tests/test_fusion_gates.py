@@ -52,6 +52,10 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
+def normalized(x):
+    return (x - x.mean(axis=-1, keepdims=True)) / np.sqrt(x.var(axis=-1, keepdims=True) + 1e-5)
+
+
 class TestFilm:
     def test_is_its_equation(self, x):
         fusion = FilmFusion(DIMS, dim=7, conditioner="text").double()
@@ -155,16 +159,12 @@ class TestMag:
         lengths = np.linalg.norm(t, axis=1), np.linalg.norm(push, axis=1) + 1e-6
         return t, np.minimum(beta * lengths[0] / lengths[1], 1.0)[:, None] * push
 
-    @staticmethod
-    def normalized(x):
-        return (x - x.mean(axis=1, keepdims=True)) / np.sqrt(x.var(axis=1, keepdims=True) + 1e-5)
-
     @pytest.mark.parametrize("beta", [0.1, 1.0])
     def test_is_its_equation(self, x, beta):
         fusion = MagFusion(DIMS, anchor="text", beta=beta).double().eval()
         torch.nn.init.normal_(fusion.bias)
         t, nudge = self.nudged(fusion, zeroed(x), PRESENT, beta)
-        close(outcome(fusion, heard(x)), self.normalized(t + nudge))
+        close(outcome(fusion, heard(x)), normalized(t + nudge))
 
     @pytest.mark.parametrize("beta", [0.01, 1.0])
     def test_never_moves_the_anchor_further_than_it_may(self, random, beta):
@@ -183,7 +183,7 @@ class TestMag:
         torch.nn.init.normal_(fusion.bias)
         alone = PRESENT & [True, False, False]
         found = outcome(fusion, heard(x, alone))
-        close(found, self.normalized(x["text"]) * alone[:, [0]])
+        close(found, normalized(x["text"]) * alone[:, [0]])
 
     def test_adapts_step_by_step(self, random):
         """As if each step were a row."""
@@ -310,7 +310,7 @@ class TestMisa:
 
     @staticmethod
     def parts(fusion, x):
-        own = {m: linear(fusion.project[m], v) for m, v in zeroed(x).items()}
+        own = {m: normalized(linear(fusion.project[m][0], v)) for m, v in zeroed(x).items()}
         common = np.stack([sigmoid(linear(fusion.common[0], u)) for u in own.values()], axis=1)
         private = np.stack([sigmoid(linear(fusion.private[m][0], u)) for m, u in own.items()], axis=1)
         return np.stack(list(own.values()), axis=1), common, private
@@ -338,7 +338,8 @@ class TestMisa:
         for h in (slice(0, 4), slice(4, 8)):
             scores = np.exp(np.einsum("bvd,bwd->bvw", queries[..., h], keys[..., h]) / 2) * there[:, None]
             heads.append(np.einsum("bvw,bwd->bvd", scores / scores.sum(axis=2, keepdims=True), values[..., h]))
-        attended = np.concatenate(heads, axis=2) @ fusion.answer.weight.detach().numpy().T * there[..., None]
+        attended = np.concatenate(heads, axis=2) @ fusion.answer.weight.detach().numpy().T
+        attended = normalized(vectors + attended) * there[..., None]
         close(outcome(fusion, heard(x)), np.maximum(linear(fusion.join[1], attended.reshape(6, -1)), 0))
 
     def test_losses_are_their_equations_over_the_rows_present(self, x):

@@ -34,6 +34,8 @@ class MagFusion(Fusion):
         if self.anchor not in dims:
             raise ValueError(f"anchor={anchor}: one of {list(dims)} is needed")
         self.dim = dims[self.anchor]
+        if self.dim < 2:
+            raise ValueError(f"anchor={self.anchor}: it is one number, of which LayerNorm leaves nothing; fusion=film")
         self.beta, self.aligned = beta, aligned
         others = {m: d for m, d in dims.items() if m != self.anchor}
         self.gates = Parts({m: nn.Linear(d + self.dim, self.dim) for m, d in others.items()})

@@ -1,17 +1,19 @@
 """Modality-invariant and -specific representations (MISA): what modalities share and what each has alone, then both.
 
-u_m = W_m x_m; c_m = sigmoid(C u_m), one C for all; p_m = sigmoid(P_m u_m); multi-head attention among all c and p; then
-relu(G [...] + b) of them side by side. Hazarika et al., MISA, 2020, https://arxiv.org/abs/2005.03545. Its losses:
+u_m = LayerNorm(W_m x_m); c_m = sigmoid(C u_m), one C for all; p_m = sigmoid(P_m u_m); multi-head attention among all c
+and p, h = LayerNorm(h + attention); then relu(G [...] + b) of them side by side. Hazarika et al., MISA, 2020,
+https://arxiv.org/abs/2005.03545. Its losses:
 similarity, the central moment discrepancy of each two modalities' c (Zellinger et al., 2017,
 https://arxiv.org/abs/1702.08811): |E X - E Y| + sum over k = 2..5 of |c_k(X) - c_k(Y)|, c_k the k-th central moment;
 difference, the mean of (X'Y)^2 of c_m and p_m and of each two modalities' p, centred over the batch, each row then of
-length 1; reconstruction, the mean of (u_m - D(c_m + p_m))^2, one D for all. The authors' code differs in an attention
-layer with residuals and a feed-forward part, and a D for each modality; its discrepancy has NaN for a gradient where
-two modalities agree, which this has not.
+length 1; reconstruction, the mean of (u_m - D(c_m + p_m))^2, one D for all. Both LayerNorms and the residual are of
+the authors' code, not of the paper's equations, by which every u becomes the same and nothing is learned in the first
+epochs. The code has a feed-forward part besides, and a D for each modality; its discrepancy has NaN for a gradient
+where two modalities agree, which this has not.
 
 An absent modality is not attended to, a block of zeros in the end, and in no loss. What compares distributions is over
 the batch: where fewer than two rows have a modality, it has no such loss, which is then 0.
-Parameters: sum of (d_m + 1) dim + (M + 2) (dim + 1) dim + 4 dim^2 + (2 M dim + 1) dim.
+Parameters: sum of (d_m + 3) dim + (M + 2) (dim + 1) dim + 4 dim^2 + 2 dim + (2 M dim + 1) dim.
 """
 
 import torch
@@ -40,12 +42,13 @@ class MisaFusion(Fusion):
             raise ValueError(f"dim={dim}: heads={heads} share it, so it has to be a multiple of that")
         self.dim, self.heads = dim, heads
         self.factors = {"similarity": similarity, "difference": difference, "reconstruction": reconstruction}
-        self.project = Parts({m: nn.Linear(d, dim) for m, d in dims.items()})
+        self.project = Parts({m: nn.Sequential(nn.Linear(d, dim), nn.LayerNorm(dim)) for m, d in dims.items()})
         self.common = nn.Sequential(nn.Linear(dim, dim), nn.Sigmoid())
         self.private = Parts({m: nn.Sequential(nn.Linear(dim, dim), nn.Sigmoid()) for m in dims})
         self.decode = nn.Linear(dim, dim)
         self.ask = nn.Linear(dim, 3 * dim, bias=False)  # queries, keys and values
         self.answer = nn.Linear(dim, dim, bias=False)
+        self.norm = nn.LayerNorm(dim)
         self.join = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * len(dims) * dim, dim), nn.ReLU())
 
     def forward(self, signals: Signals) -> Signal:
@@ -72,7 +75,8 @@ class MisaFusion(Fusion):
         asked = self.ask(vectors).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (3, B, H, V, D / H)
         seen = mask | ~mask.any(dim=1, keepdim=True)  # (B, V): attention to nothing would be NaN
         heard = F.scaled_dot_product_attention(*asked.unbind(0), attn_mask=seen[:, None, None])  # (B, H, V, D / H)
-        return self.answer(heard.transpose(1, 2).flatten(2)).masked_fill(~mask.unsqueeze(-1), 0.0)
+        attended = self.norm(vectors + self.answer(heard.transpose(1, 2).flatten(2)))  # (B, V, D)
+        return attended.masked_fill(~mask.unsqueeze(-1), 0.0)
 
 
 def pairs(number: int, device: torch.device) -> tuple[Tensor, Tensor]:

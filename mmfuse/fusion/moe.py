@@ -1,10 +1,10 @@
 """Mixture of experts: one network a modality and one for all of them; a router says how much each counts.
 
-y = sum of g_e E_e, g = softmax(R [z_1; ...; z_M] + r), E_e a hidden layer of relu and a linear one. With `top_k`
-only so many experts count, those with the highest g, which sum to 1 again (Shazeer et al., Outrageously Large Neural
-Networks, 2017, https://arxiv.org/abs/1701.06538). So that not always the same do, there is then a loss: balance * E * sum of
-f_e P_e, f_e an expert's share of the choices and P_e its mean g before the choice; it is `balance` where all are even
-(Fedus et al., Switch Transformers, 2022, https://arxiv.org/abs/2101.03961).
+y = sum of g_e E_e, g = softmax(R [z_1; ...; z_M] + r), E_e a hidden layer of relu and a linear one. With `top_k` only
+so many experts count, those with the highest g, which sum to 1 again (Shazeer et al., Outrageously Large Neural
+Networks, 2017, https://arxiv.org/abs/1701.06538). So that not always the same do, there is then a loss: balance * E *
+sum of f_e P_e, f_e an expert's share of the choices and P_e its mean g before the choice; it is `balance` where all
+are even (Fedus et al., Switch Transformers, 2022, https://arxiv.org/abs/2101.03961).
 
 An absent modality's expert gets g = 0 and the others sum to 1, after the idea of Han et al., FuseMoE, 2024,
 https://arxiv.org/abs/2402.03226; to the router and the joint expert it is zeros. Where fewer than top_k experts are
