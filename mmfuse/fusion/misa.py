@@ -72,9 +72,11 @@ class MisaFusion(Fusion):
         return Fused(signal, {name: self.factors[name] * loss for name, loss in losses.items()})
 
     def attend(self, vectors: Float[Tensor, "B V D"], mask: Bool[Tensor, "B V"]) -> Float[Tensor, "B V D"]:
-        asked = self.ask(vectors).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (3, B, H, V, D / H)
+        queries, keys, values = (
+            self.ask(vectors).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        )  # (B, H, V, D / H) each
         seen = mask | ~mask.any(dim=1, keepdim=True)  # (B, V): attention to nothing would be NaN
-        heard = F.scaled_dot_product_attention(*asked.unbind(0), attn_mask=seen[:, None, None])  # (B, H, V, D / H)
+        heard = F.scaled_dot_product_attention(queries, keys, values, attn_mask=seen[:, None, None])  # (B, H, V, D / H)
         attended = self.norm(vectors + self.answer(heard.transpose(1, 2).flatten(2)))  # (B, V, D)
         return attended.masked_fill(~mask.unsqueeze(-1), 0.0)
 
