@@ -14,6 +14,9 @@ from mmfuse.fusion.decision import Decision
 
 
 class MaximumFusion(Decision):
+    def __init__(self, dims: dict[str, int]):  # read from the source, where what is inherited is not seen
+        super().__init__(dims)
+
     def decide(self, logs: Float[Tensor, "B M C"], present: Bool[Tensor, "B M"]) -> Float[Tensor, "B C"]:
         lowest = torch.finfo(logs.dtype).min
         return logs.masked_fill(~present.unsqueeze(-1), lowest).amax(dim=1).log_softmax(dim=1)

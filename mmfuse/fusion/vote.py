@@ -16,6 +16,9 @@ from mmfuse.fusion.decision import Decision, log_mean
 
 
 class VoteFusion(Decision):
+    def __init__(self, dims: dict[str, int]):  # read from the source, where what is inherited is not seen
+        super().__init__(dims)
+
     def decide(self, logs: Float[Tensor, "B M C"], present: Bool[Tensor, "B M"]) -> Float[Tensor, "B C"]:
         mean = log_mean(logs, present)  # (B, C)
         if self.training:
