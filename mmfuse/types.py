@@ -280,6 +280,7 @@ class Fusion(nn.Module, ABC):
     """Many signals in, one out: of features, of predictions, or of tasks, by where a model puts it."""
 
     dim: int  # D of what it returns
+    decides: ClassVar[bool] = False  # whether it takes each modality's logits of classes, one of which is right
 
     @abstractmethod
     def forward(self, signals: Signals) -> Signal: ...

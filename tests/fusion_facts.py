@@ -61,16 +61,34 @@ COUNTS: dict[str, Callable[[Sequence[int], int], int]] = {
     "interaction": lambda d, dim: (sum(d) + sum(n * m for n, m in combinations(d, 2)) + 1) * dim,
     "mcb": lambda d, dim: 2049 * dim,
     "block": lambda d, dim: sum(n + 1 for n in d) * 320 + len(d) * 17 * 15 * 320 + 321 * dim,
+    "film": lambda d, dim: (d[-1] + 1) * 2 * sum(d[:-1]) + (sum(d[:-1]) + 1) * dim,
+    "sigmoid_gate": lambda d, dim: sum(d) * dim + dim * dim,
+    "mag": lambda d, dim: sum((2 * n + d[0] + 1) * d[0] for n in d[1:]) + 3 * d[0],
+    "deep": lambda d, dim: (sum(d) + 1) * dim + (dim + 1) * dim,
+    "moe": lambda d, dim: (
+        sum((n + 1) * 128 + 129 * dim for n in (*d, sum(d))) + (len(d) + 1) * (sum(d) + 1)  # hidden is 128
+    ),
+    "misa": lambda d, dim: (sum(n + 3 for n in d) + (len(d) + 2) * (dim + 1) + (4 + 2 * len(d)) * dim + 3) * dim,
+    "average": lambda d, dim: 0,
+    "product": lambda d, dim: 0,
+    "maximum": lambda d, dim: 0,
+    "vote": lambda d, dim: 0,
 }
 TAKES: dict[str, Sequence[int]] = {  # numbers of modalities, where not any: others are refused by name
     "cross_attention": (2, 3, 4),
     "mult": (2, 3, 4),
+    "film": (2, 3, 4),
+    "sigmoid_gate": (2, 3, 4),
+    "mag": (2, 3, 4),
 }
 ON_DIGITS: dict[str, Sequence[str]] = {  # what else is typed to train it on digits, whose modalities are not aligned
     "early": ["fusion.align=resample"],
     "mfn": ["fusion.align=resample"],
 }
-NOT_AT: dict[str, Sequence[str]] = {}  # levels at which it is refused
+DECIDES = {"average", "product", "maximum", "vote"}  # take logits of classes: all of one width, and in model=late alone
+MANY_OUTPUTS = DECIDES | {"mag"}  # make nothing of a task of one number in model=late, and refuse it
+NOT_AT: dict[str, Sequence[str]] = dict.fromkeys(DECIDES, ("feature", "task"))  # levels at which it is refused
+NOT_AT |= dict.fromkeys(("film", "sigmoid_gate", "mag", "cross_attention", "mult"), ("task",))  # of a single task
 ADDS: dict[str, Sequence[str]] = {  # of the known answers, those that it cannot learn by default settings
     "mean": ("xor", "unique"),
     "sum": ("xor", "unique"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fusion_facts import COUNTS, TAKES
+from fusion_facts import COUNTS, DECIDES, TAKES
 
 from mmfuse.fusion.concat import ConcatFusion
 from mmfuse.fusion.gated import GatedFusion
@@ -68,6 +68,10 @@ def test_refuses_the_numbers_of_modalities_that_it_does_not_take(config, build):
 def test_has_as_many_parameters_as_it_says(config, build, widths):
     if len(widths) not in TAKES.get(config.stem, (len(widths),)):
         return  # refused: the test above
+    if config.stem in DECIDES and len(set(widths)) > 1:
+        with pytest.raises(ValueError, match="wide"):
+            build(config, dims=dict(zip(SIZES, widths, strict=False)))
+        return
     fusion = build(config, dims=dict(zip(SIZES, widths, strict=False)))
     assert sum(p.numel() for p in fusion.parameters()) == COUNTS[config.stem](widths, fusion.dim)
 

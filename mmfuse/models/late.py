@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from torch import nn
 
+from mmfuse.tasks.multiclass import Multiclass
 from mmfuse.types import Encoder, Fusion, Model, Parts, Read, Signal, Signals, Task
 
 
@@ -17,6 +18,12 @@ class LateFusion(Model):
         if others := [t for t, task in tasks.items() if task.of is not None or task.between]:
             raise ValueError(f"votes are taken on whole rows, which the task '{others[0]}' is not about: model=feature")
         votes = {t: fusion(dims=dict.fromkeys(encoders, task.size)) for t, task in tasks.items()}
+        for t, task in tasks.items():
+            if votes[t].decides and not isinstance(task, Multiclass):
+                raise ValueError(
+                    f"{type(votes[t]).__name__} fuses decisions for one class of several, which the task '{t}' does not"
+                    " ask for: fusion=mean or fusion=weighted"
+                )
         self.fusion = Parts(votes)
         self.heads = Parts(
             {m: Parts({t: nn.Linear(e.dim, task.size) for t, task in tasks.items()}) for m, e in encoders.items()}

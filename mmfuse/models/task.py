@@ -35,6 +35,10 @@ class TaskFusion(Model):
         self.views = Parts({t: nn.Sequential(nn.Linear(width, dim), nn.ReLU(), nn.Dropout(dropout)) for t in tasks})
         self.first = Parts({t: nn.Linear(dim, task.size) for t, task in tasks.items()})
         self.fusion = fusion(dims={t: dim + task.size for t, task in tasks.items()})
+        if self.fusion.decides:
+            raise ValueError(
+                f"{type(self.fusion).__name__} fuses decisions among classes, not tasks' views: model=late"
+            )
         self.heads = Parts({t: head(task, encoders, self.fusion.dim) for t, task in tasks.items()})
 
     def read(self, encoded: Signals) -> Read:

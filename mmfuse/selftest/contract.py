@@ -32,8 +32,19 @@ def owed(holds: Any, said: str) -> None:
         raise BrokenError(said)
 
 
-def first(number: int) -> dict[str, int]:
-    return dict(list(WIDTHS.items())[:number])
+def first(number: int, make: Make) -> dict[str, int]:
+    """That many modalities; of one width, as logits of classes are, for a fusion that takes decisions."""
+    dims = dict(list(WIDTHS.items())[:number])
+    return dict.fromkeys(dims, 4) if decides(make) else dims
+
+
+def decides(make: Make) -> bool:
+    for number in range(1, 5):
+        try:
+            return make(dict.fromkeys(list(WIDTHS)[:number], 4)).decides
+        except ValueError:
+            continue  # not of that number
+    return False
 
 
 def made(make: Make, dims: dict[str, int]) -> Fusion:
@@ -46,7 +57,7 @@ def takes(make: Make) -> list[int]:
     found = []
     for number in range(1, 5):
         try:
-            make(first(number))
+            make(first(number, make))
         except ValueError as error:
             owed("modalit" in str(error), f"{number} modalities are refused without a word on their number: {error}")
             continue
@@ -58,7 +69,7 @@ def takes(make: Make) -> list[int]:
 def usual(make: Make) -> dict[str, int]:
     """Three modalities, or as many as it takes up to that."""
     numbers = takes(make)
-    return first(3 if 3 in numbers else max(numbers))
+    return first(3 if 3 in numbers else max(numbers), make)
 
 
 def sequences(dims: Mapping[str, int], lengths: Mapping[str, Sequence[int]]) -> Signals:
@@ -102,7 +113,7 @@ def same(found: Tensor, expected: Tensor) -> bool:
 def returns_one_signal_of_its_own_width(make: Make) -> None:
     """One signal comes out, as wide as `dim` says, finite and present wherever something is."""
     for number in takes(make):
-        dims = first(number)
+        dims = first(number, make)
         fusion = made(make, dims)
         for rows in (1, 2, 5):
             fused = fusion(sequences(dims, {m: [3, 1, 2, 1, 3][:rows] for m in dims}))
@@ -243,7 +254,7 @@ def finite_gradients(fusion: Fusion) -> bool:
 
 def derivatives_are_right(make: Make) -> None:
     """In double precision gradients are what small differences say."""
-    dims = first(min(takes(make), key=lambda n: abs(n - 2)))
+    dims = first(min(takes(make), key=lambda n: abs(n - 2)), make)
     fusion = made(make, dims).double()
     signals = sequences(dims, {m: [2, 1] if i != 1 else [2, 0] for i, m in enumerate(dims)})
 
@@ -258,7 +269,7 @@ def derivatives_are_right(make: Make) -> None:
 def a_row_without_anything_is_absent(make: Make) -> None:
     """It comes out finite, and its mask says so."""
     for number in [n for n in takes(make) if n <= 3] or takes(make):
-        dims = first(number)
+        dims = first(number, make)
         fused = made(make, dims)(sequences(dims, {m: [0, 2] for m in dims}))
         owed(fused.data.isfinite().all(), f"of {number} modalities: a row without any is not finite")
         owed(fused.present.tolist() == [False, True], f"of {number} modalities: a row without any is told as present")

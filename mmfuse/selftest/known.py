@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from mmfuse.types import Fusion, Signal, Signals
+from mmfuse.types import Fusion, Losses, Signal, Signals
 
 DIM, TRAIN, TEST = 8, 2000, 500
 TASKS = ("additive", "xor", "unique", "redundant")
@@ -50,27 +50,46 @@ def rows(task: str, seed: int = 0) -> Rows:
     return Rows(a, b, answers.get(task, reach_a > 0))
 
 
+class Learning(nn.Module):
+    """A fusion under a linear layer; or, of one that takes decisions, on each modality's own."""
+
+    def __init__(self, make: Callable[[dict[str, int]], Fusion]):
+        super().__init__()
+        self.own: nn.ModuleDict | None = None
+        self.fusion = make({"a": DIM, "b": DIM})
+        if self.fusion.decides:
+            self.fusion = make({"a": 2, "b": 2})
+            self.own = nn.ModuleDict({m: nn.Linear(DIM, 2) for m in "ab"})
+        else:
+            self.head = nn.Linear(self.fusion.dim, 2)
+
+    def forward(self, signals: Signals) -> tuple[Float[Tensor, "B 2"], Losses]:
+        """Logits, and the fusion's own losses."""
+        if self.own is not None:
+            signals = {m: Signal.vector(self.own[m](s.pooled()), s.present) for m, s in signals.items()}
+        signal, losses, _ = self.fusion.fuse(signals)
+        return signal.pooled() if self.own is not None else self.head(signal.pooled()), losses
+
+
 def accuracy(make: Callable[[dict[str, int]], Fusion], task: str, seed: int = 0) -> float:
-    """Of the fusion under a linear layer, trained on the task's rows, on others like them."""
+    """Trained on the task's rows, on others like them."""
     known = rows(task, seed)
     torch.manual_seed(seed)
-    fusion = make({"a": DIM, "b": DIM})
-    head = nn.Linear(fusion.dim, 1)
-    parts = nn.ModuleList([fusion, head]).train()
-    optimizer = torch.optim.Adam(parts.parameters(), lr=RATE)
+    learning = Learning(make).train()
+    optimizer = torch.optim.Adam(learning.parameters(), lr=RATE)
     falling = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=EPOCHS * TRAIN // BATCH)
     for _ in range(EPOCHS):
         order = torch.randperm(TRAIN)
         a, b, answer = (part[order] for part in known)
         for start in range(0, TRAIN, BATCH):
             batch = slice(start, start + BATCH)
-            fused = fusion.fuse(Rows(a, b, answer).signals(batch))
-            loss = F.binary_cross_entropy_with_logits(head(fused.signal.pooled())[:, 0], answer[batch].float())
+            said, losses = learning(Rows(a, b, answer).signals(batch))
+            loss = F.cross_entropy(said, answer[batch].long()) + sum(losses.values(), torch.zeros(()))
             optimizer.zero_grad()
-            (loss + sum(fused.losses.values(), torch.zeros(()))).backward()
+            loss.backward()
             optimizer.step()
             falling.step()
-    parts.eval()
+    learning.eval()
     with torch.no_grad():
-        said = head(fusion(known.signals(slice(TRAIN, None))).pooled())[:, 0] > 0
-    return float((said == known.answer[TRAIN:]).float().mean())
+        said, _ = learning(known.signals(slice(TRAIN, None)))
+    return float((said.argmax(dim=1) == known.answer[TRAIN:]).float().mean())

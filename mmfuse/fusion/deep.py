@@ -1,0 +1,27 @@
+"""A joint network over the concatenated hidden layers: [z_1; ...; z_M] through several layers of relu(W h + b).
+
+Ngiam et al., Multimodal Deep Learning, 2011, https://icml.cc/2011/papers/399_icmlpaper.pdf: what modalities have in
+common is found above each one's own hidden layers. With one layer it is concat. An absent modality is a block of zeros.
+Parameters: (sum of d_m + 1) dim + (layers - 1) (dim + 1) dim.
+"""
+
+import torch
+from torch import nn
+
+from mmfuse.types import Fusion, Signal, Signals
+
+
+class DeepFusion(Fusion):
+    def __init__(self, dims: dict[str, int], dim: int = 128, layers: int = 2, dropout: float = 0.1):
+        super().__init__()
+        self.dim = dim
+        self.modalities = list(dims)
+        widths = [sum(dims.values()), *[dim] * (layers - 1)]
+        self.joint = nn.Sequential(
+            *[nn.Sequential(nn.Linear(width, dim), nn.ReLU(), nn.Dropout(dropout)) for width in widths]
+        )
+
+    def forward(self, signals: Signals) -> Signal:
+        pooled = torch.cat([signals[m].pooled() for m in self.modalities], dim=1)  # (B, sum of D_m)
+        present = torch.stack([signals[m].present for m in self.modalities], dim=1).any(dim=1)  # (B,)
+        return Signal.vector(self.joint(pooled), present)
