@@ -72,7 +72,7 @@ def costs(file: Path) -> str:
 
 def multiply_adds(fusion: torch.nn.Module, dims: dict[str, int], steps: int) -> int:
     signals = {m: Signal(torch.randn(1, steps, d), torch.ones(1, steps, dtype=torch.bool)) for m, d in dims.items()}
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    with FlopCounterMode(display=False) as counter:
         fusion(signals)
     return counter.get_total_flops() // 2
 

@@ -81,10 +81,8 @@ TAKES: dict[str, Sequence[int]] = {  # numbers of modalities, where not any: oth
     "sigmoid_gate": (2, 3, 4),
     "mag": (2, 3, 4),
 }
-ON_DIGITS: dict[str, Sequence[str]] = {  # what else is typed to train it on digits, whose modalities are not aligned
-    "early": ["fusion.align=resample"],
-    "mfn": ["fusion.align=resample"],
-}
+UNALIGNED = {"early": {"align": "resample"}, "mfn": {"align": "resample"}}  # keys, where modalities are not aligned
+STEPS = {"early", "mfn", "mult"}  # have weights that only several steps have use for, and late and task have one
 DECIDES = {"average", "product", "maximum", "vote"}  # take logits of classes: all of one width, and in model=late alone
 MANY_OUTPUTS = DECIDES | {"mag"}  # make nothing of a task of one number in model=late, and refuse it
 NOT_AT: dict[str, Sequence[str]] = dict.fromkeys(DECIDES, ("feature", "task"))  # levels at which it is refused

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from fusion_facts import NOT_AT, ON_DIGITS
+from fusion_facts import NOT_AT, UNALIGNED
 
 from mmfuse.config.catalog import Catalog
 from mmfuse.config.compose import compose
@@ -83,7 +83,9 @@ def lacking(whole):
 def test_trains_at_every_level(fusion, level, missing, whole, lacking, tmp_path):
     if level in NOT_AT.get(fusion, ()):
         pytest.skip(f"{fusion} is refused at that level, which its own tests hold")
-    cfg = composed(f"fusion={fusion}", f"model={level}", *ON_DIGITS.get(fusion, ()))
+    cfg = composed(
+        f"fusion={fusion}", f"model={level}", *(f"fusion.{k}={v}" for k, v in UNALIGNED.get(fusion, {}).items())
+    )
     prepared, heard = lacking if missing else whole, Losses()
     trained = learner(cfg, prepared, 0)
     trainer = fit(

@@ -102,6 +102,11 @@ def reading(fused: Tensor) -> Tensor:
     return (fused * weights.to(fused)).sum()
 
 
+def heard_out(signals: Signals) -> Signals:
+    """The same, whose data get gradients: a fusion may have no parameters."""
+    return {m: Signal(s.data.clone().requires_grad_(), s.mask) for m, s in signals.items()}
+
+
 def near(found: Tensor, expected: Tensor, tolerance: float) -> bool:
     return bool(torch.allclose(found, expected, atol=tolerance, rtol=tolerance))
 
@@ -209,7 +214,7 @@ def every_parameter_learns(make: Make) -> None:
     """Every parameter gets a gradient, finite and not zero throughout, and no tensor is left out of `parameters()`."""
     dims = usual(make)
     fusion = made(make, dims)
-    fused = fusion.fuse(ordinary(fusion, dims))
+    fused = fusion.fuse(heard_out(ordinary(fusion, dims)))
     (reading(fused.signal.pooled()) + sum(fused.losses.values(), torch.zeros(()))).backward()
     for name, parameter in fusion.named_parameters():
         owed(parameter.grad is not None, f"the parameter {name} gets no gradient")
@@ -244,12 +249,14 @@ def what_is_masked_spoils_no_gradient(make: Make) -> None:
         fusion = made(make, dims)
         signals = ordinary(fusion, dims)
         filled = {m: Signal(s.data.masked_fill(~s.mask[..., None], GARBAGE[name]), s.mask) for m, s in signals.items()}
-        reading(fusion(filled).pooled()).backward()
-        owed(finite_gradients(fusion), f"{name} in masked steps makes gradients that are not finite")
+        heard = heard_out(filled)
+        reading(fusion(heard).pooled()).backward()
+        owed(finite_gradients(fusion, heard), f"{name} in masked steps makes gradients that are not finite")
 
 
-def finite_gradients(fusion: Fusion) -> bool:
-    return all(p.grad is None or bool(p.grad.isfinite().all()) for p in fusion.parameters())
+def finite_gradients(fusion: Fusion, heard: Signals) -> bool:
+    learned = [*fusion.parameters(), *(s.data for s in heard.values())]
+    return all(p.grad is None or bool(p.grad.isfinite().all()) for p in learned)
 
 
 def derivatives_are_right(make: Make) -> None:
@@ -280,12 +287,12 @@ def constant_features_are_finite(make: Make) -> None:
     dims = usual(make)
     for value in (0.0, 1.0):
         fusion = made(make, dims)
-        fused = fusion(
-            {m: Signal(torch.full_like(s.data, value), s.mask) for m, s in ordinary(fusion, dims).items()}
-        ).pooled()
+        constant = {m: Signal(torch.full_like(s.data, value), s.mask) for m, s in ordinary(fusion, dims).items()}
+        heard = heard_out(constant)
+        fused = fusion(heard).pooled()
         reading(fused).backward()
         owed(fused.isfinite().all(), f"of features that are all {value:g}, what comes out is not finite")
-        owed(finite_gradients(fusion), f"of features that are all {value:g}, gradients are not finite")
+        owed(finite_gradients(fusion, heard), f"of features that are all {value:g}, gradients are not finite")
 
 
 def is_the_same_once_saved_and_loaded(make: Make) -> None:
@@ -336,12 +343,12 @@ def works_in_half_precision(make: Make) -> None:
     """Under bfloat16 autocast it comes out finite, forward and back, and close to what it is in full."""
     dims = usual(make)
     fusion = made(make, dims)
-    signals = ordinary(fusion, dims)
+    signals = heard_out(ordinary(fusion, dims))
     whole = fusion(signals).pooled()
     with torch.autocast("cpu", torch.bfloat16):
         half = fusion(signals).pooled()
     reading(half.float()).backward()
-    owed(half.isfinite().all() and finite_gradients(fusion), "in half precision it is not finite")
+    owed(half.isfinite().all() and finite_gradients(fusion, signals), "in half precision it is not finite")
     scale = whole.abs().max().clamp(min=1e-3)
     owed(((half.float() - whole).abs().max() / scale) < 0.2, "in half precision something else comes out")
 
