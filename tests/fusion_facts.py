@@ -87,9 +87,3 @@ DECIDES = {"average", "product", "maximum", "vote"}  # take logits of classes: a
 MANY_OUTPUTS = DECIDES | {"mag"}  # make nothing of a task of one number in model=late, and refuse it
 NOT_AT: dict[str, Sequence[str]] = dict.fromkeys(DECIDES, ("feature", "task"))  # levels at which it is refused
 NOT_AT |= dict.fromkeys(("film", "sigmoid_gate", "mag", "cross_attention", "mult"), ("task",))  # of a single task
-ADDS: dict[str, Sequence[str]] = {  # of the known answers, those that it cannot learn by default settings
-    "mean": ("xor", "unique"),
-    "sum": ("xor", "unique"),
-    "mcb": ("additive", "unique", "redundant"),  # it hears products alone: of (a, b) and (-a, -b) it says the same
-    "weighted": ("xor",),
-}
