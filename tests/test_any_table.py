@@ -324,7 +324,7 @@ def test_a_table_without_faults_trains(media, experiment):
     found = shares(said.metrics)
     assert all(value is None or 0 <= value <= 1 for value in found)
     kinds = {about["kind"] for about in experiment.dataset["tasks"].values()}
-    assert found or kinds == {"regression"}
+    assert found or kinds <= {"regression", "pairs"}  # whose figures have other names
 
 
 @given(experiments(faults=False), st.sampled_from(sorted(BROKEN)), st.integers(0, 39), st.booleans())

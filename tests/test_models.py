@@ -58,10 +58,10 @@ def test_predicts_every_task_in_its_size(model, signals):
     assert {"kind", "answer"} <= set(shapes)
 
 
-@pytest.mark.parametrize("subset", SUBSETS, ids=lambda subset: "+".join(sorted(subset)) or "none")
-def test_predicts_from_whatever_is_there(model, signals, subset):
-    predictions = model(masks.keep(signals, subset)).predictions
-    assert all(p.isfinite().all() for p in predictions.values())
+def test_predicts_from_whatever_is_there(model, signals):
+    for subset in SUBSETS:
+        predictions = model(masks.keep(signals, subset)).predictions
+        assert all(p.isfinite().all() for p in predictions.values()), subset
 
 
 def test_says_later_what_it_would_have_said_from_less(model, signals):

@@ -25,7 +25,7 @@ from mmfuse.types import Listener, Ragged
 CONFIGS = Path(__file__).parents[1] / "configs"
 FUSIONS = sorted(file.stem for file in (CONFIGS / "fusion").glob("*.yaml"))
 SMALL = ["trainer.max_epochs=2", "optimizer.lr=1e-2", "batch_size=32", "threads=1"]
-ROWS, ASKED = 320, 100  # to train on, and to validate and test on
+ROWS, ASKED = 192, 64  # to train on, and to validate and test on
 CAREFUL = {"block", "bottleneck", "cross_attention", "early_tokens", "mfn", "misa", "mult", "perceiver"}  # a lower rate
 SHALLOW = {"mult": {"layers": 1, "memory": 1}}
 

@@ -3,7 +3,7 @@
 The state after a row's last real step is the result, from both directions where `bidirectional`. With an LSTM in one
 direction this is EF-LSTM, the baseline of Zadeh et al., Memory Fusion Network, 2018,
 https://arxiv.org/abs/1802.00927, whose code has 128 units and dropout 0.5. Rows are packed, so padding is never read.
-Sequences that are not aligned are for `early_tokens`, which has no key in common with this one and is a fusion apart.
+Sequences that are not aligned are for `early_tokens`, which shares hardly a key with this one and is a fusion apart.
 
 An absent modality is zeros at every step, and so is a step that is missing; a row without any is absent.
 Parameters, with g = 4 gates (lstm) or 3 (gru) and u units a direction (dim, or dim / 2 where there are two):
