@@ -7,9 +7,9 @@ from torch import nn
 
 from mmfuse.encoders.linear import Linear
 from mmfuse.encoders.lstm import LSTM
-from mmfuse.encoders.sinusoids import sinusoids
 from mmfuse.encoders.step_transformer import StepTransformer
 from mmfuse.encoders.tcn import TCN
+from mmfuse.sinusoids import sinusoids
 from mmfuse.types import Signal
 
 LENGTHS = (5, 1, 3, 4)

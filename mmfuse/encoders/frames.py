@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from mmfuse.encoders.attention_blocks import Blocks
 from mmfuse.encoders.recurrent import run_packed
-from mmfuse.encoders.sinusoids import sinusoids
+from mmfuse.sinusoids import sinusoids
 from mmfuse.types import Encoder, Signal
 
 

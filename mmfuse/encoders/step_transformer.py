@@ -7,7 +7,7 @@ missing; those after it keep their places.
 from torch import nn
 
 from mmfuse.encoders.attention_blocks import Blocks
-from mmfuse.encoders.sinusoids import sinusoids
+from mmfuse.sinusoids import sinusoids
 from mmfuse.types import Encoder, Signal
 
 

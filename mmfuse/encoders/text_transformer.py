@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mmfuse.encoders.attention_blocks import Blocks
-from mmfuse.encoders.sinusoids import sinusoids
 from mmfuse.encoders.word_embedding import word_embedding
+from mmfuse.sinusoids import sinusoids
 from mmfuse.types import Encoder, Signal
 
 

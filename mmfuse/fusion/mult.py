@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from mmfuse.fusion.aligned import ends
 from mmfuse.fusion.blocks import CrossBlock, SelfBlock
-from mmfuse.fusion.step_space import sinusoids
+from mmfuse.sinusoids import sinusoids
 from mmfuse.types import Fusion, Parts, Signal, Signals
 
 

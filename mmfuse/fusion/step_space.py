@@ -4,12 +4,10 @@ The bias of a modality's map is what tells its steps from another's: an embeddin
 Parameters: sum of (d_m + 1) * dim.
 """
 
-import math
-
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
+from mmfuse.sinusoids import sinusoids
 from mmfuse.types import Parts, Signal, Signals
 
 
@@ -43,15 +41,3 @@ def mean_of_present(signals: Signals) -> Signal:
     present = torch.stack([s.present for s in signals.values()], dim=1)  # (B, M)
     pooled = torch.stack([s.pooled() for s in signals.values()], dim=1)  # (B, M, D)
     return Signal.vector(Signal(pooled, present).pooled(), present.any(dim=1))
-
-
-def sinusoids(steps: int, dim: int, device: torch.device | None = None) -> Float[Tensor, "T D"]:
-    """Sines and cosines of wavelengths from 2 pi to 20000 pi (Vaswani et al., 2017, https://arxiv.org/abs/1706.03762).
-
-    >>> sinusoids(2, 2)
-    tensor([[0.0000, 1.0000],
-            [0.8415, 0.5403]])
-    """
-    rates = torch.exp(torch.arange(0, dim, 2, device=device) * (-math.log(10000.0) / dim))  # (D / 2,)
-    angles = torch.arange(steps, device=device)[:, None] * rates  # (T, D / 2)
-    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)[:, :dim]  # an odd width lacks the last cosine
