@@ -68,6 +68,7 @@ class Batch(NamedTuple):
 
 
 Weights = dict[str, Float[Tensor, "B M"]]  # by task, or by "" for all: how much each modality of a row is heard
+Lesson = Callable[["Task", Tensor, Int[Tensor, " B"]], Losses]  # of a task, its targets, and which rows these are
 
 
 class Fused(NamedTuple):
@@ -76,6 +77,7 @@ class Fused(NamedTuple):
     signal: Signal
     losses: Losses = {}  # by name, such as "balance"; they are there to be made smaller
     weights: Float[Tensor, "B M"] | None = None  # modalities in their order: 0 where one is absent, and 1 in sum
+    lesson: Lesson | None = None  # losses of decisions that are told what is right; "task" is in place of the task's
 
 
 class Read(NamedTuple):
@@ -85,6 +87,7 @@ class Read(NamedTuple):
     losses: Losses = {}  # its fusion's own
     weights: Weights = {}
     besides: Mapping[str, Predictions] = {}  # by name: answers that are learned, too, but are not the last word
+    lessons: Mapping[str, Lesson] = {}  # by task
 
 
 class Outputs(NamedTuple):
@@ -94,6 +97,7 @@ class Outputs(NamedTuple):
     losses: Losses = {}  # that the fusion has besides the tasks'
     weights: Weights = {}
     besides: Mapping[str, Predictions] = {}
+    lessons: Mapping[str, Lesson] = {}
 
 
 class Phase(NamedTuple):
@@ -281,6 +285,7 @@ class Fusion(nn.Module, ABC):
 
     dim: int  # D of what it returns
     decides: ClassVar[bool] = False  # whether it takes each modality's logits of classes, one of which is right
+    replaces: ClassVar[bool] = False  # whether its lesson has a loss that stands in place of the task's
 
     @abstractmethod
     def forward(self, signals: Signals) -> Signal: ...
@@ -288,6 +293,9 @@ class Fusion(nn.Module, ABC):
     def fuse(self, signals: Signals) -> Fused:
         """The same, with losses of its own and the weights of modalities, of methods that have any."""
         return Fused(self(signals))
+
+    def at_epoch(self, epoch: int) -> None:
+        """Called before each epoch, counted from 0, of methods whose losses change with time."""
 
 
 class Parts(nn.ModuleDict):
@@ -322,7 +330,8 @@ class Model(nn.Module, ABC):
     def outputs(self, heard: Signals, encoded: Signals) -> Outputs:
         """What is read off the signals that are heard, some of which may be hidden that were encoded."""
         read = self.read(heard)
-        return Outputs(read.predictions, encoded, self.predict, read.losses, read.weights, read.besides)
+        about = (read.losses, read.weights, read.besides, read.lessons)
+        return Outputs(read.predictions, encoded, self.predict, *about)
 
     def forward(self, signals: Signals) -> Outputs:
         encoded = self.encode(signals)

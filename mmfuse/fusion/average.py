@@ -11,10 +11,10 @@ from typing import Literal
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from mmfuse.fusion.decision import Decision, log_mean
+from mmfuse.fusion.decision import Rule, log_mean
 
 
-class AverageFusion(Decision):
+class AverageFusion(Rule):
     def __init__(self, dims: dict[str, int], of: Literal["probabilities", "logits"] = "probabilities"):
         super().__init__(dims)
         self.of = of

@@ -5,12 +5,20 @@ modality decides nothing; a row without any is zeros, with which all classes are
 """
 
 from abc import abstractmethod
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from mmfuse.types import Fusion, Signal, Signals
+from mmfuse.types import Fused, Fusion, Signal, Signals, Task
+
+
+class Heard(NamedTuple):
+    """What each modality says of each class."""
+
+    logits: Float[Tensor, "B M C"]  # zeros where a modality is absent
+    present: Bool[Tensor, "B M"]
 
 
 class Decision(Fusion):
@@ -26,11 +34,27 @@ class Decision(Fusion):
         self.modalities = list(dims)
 
     def forward(self, signals: Signals) -> Signal:
+        return self.fuse(signals).signal
+
+    def heard(self, signals: Signals) -> Heard:
         present = torch.stack([signals[m].present for m in self.modalities], dim=1)  # (B, M)
-        logits = torch.stack([signals[m].pooled() for m in self.modalities], dim=1)  # (B, M, C)
-        decided = self.decide(logits.log_softmax(dim=2), present)  # (B, C)
+        return Heard(torch.stack([signals[m].pooled() for m in self.modalities], dim=1), present)  # (B, M, C)
+
+    @staticmethod
+    def said(decided: Float[Tensor, "B C"], present: Bool[Tensor, "B M"]) -> Signal:
         anything = present.any(dim=1)
         return Signal.vector(decided.masked_fill(~anything[:, None], 0.0), anything)
+
+    @abstractmethod
+    def fuse(self, signals: Signals) -> Fused: ...
+
+
+class Rule(Decision):
+    """A decision that has nothing to learn: probabilities in, probabilities out."""
+
+    def fuse(self, signals: Signals) -> Fused:
+        heard = self.heard(signals)
+        return Fused(self.said(self.decide(heard.logits.log_softmax(dim=2), heard.present), heard.present))
 
     @abstractmethod
     def decide(self, logs: Float[Tensor, "B M C"], present: Bool[Tensor, "B M"]) -> Float[Tensor, "B C"]:
@@ -42,3 +66,17 @@ def log_mean(logs: Float[Tensor, "B M C"], present: Bool[Tensor, "B M"]) -> Floa
     lowest = torch.finfo(logs.dtype).min  # not -inf, whose slope is NaN in a row without any
     summed = logs.masked_fill(~present.unsqueeze(-1), lowest).logsumexp(dim=1)  # (B, C)
     return summed - present.sum(dim=1, keepdim=True).clamp(min=1).log()
+
+
+def own_loss(task: Task, heard: Heard, target: Int[Tensor, " B"]) -> Float[Tensor, ""]:
+    """What the task holds of each modality by itself, summed; each over the rows that have it."""
+    each = [
+        task.loss(heard.logits[:, m], target.masked_fill(~heard.present[:, m], -1))
+        for m in range(heard.logits.shape[1])
+    ]
+    return torch.stack(each).sum()
+
+
+def mean_over_labelled(each: Float[Tensor, "B M"], target: Int[Tensor, " B"]) -> Float[Tensor, ""]:
+    """The sum over modalities, in the mean over the rows that have a label; 0 where none has."""
+    return each.masked_fill((target < 0)[:, None], 0.0).sum() / (target >= 0).sum().clamp(min=1)

@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from mmfuse.fusion.decision import Decision
+from mmfuse.fusion.decision import Rule
 
 
-class MaximumFusion(Decision):
+class MaximumFusion(Rule):
     def __init__(self, dims: dict[str, int]):  # read from the source, where what is inherited is not seen
         super().__init__(dims)
 

@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from mmfuse.fusion.decision import Decision
+from mmfuse.fusion.decision import Rule
 
 
-class ProductFusion(Decision):
+class ProductFusion(Rule):
     prior: Float[Tensor, " C"]
 
     def __init__(self, dims: dict[str, int], prior: Sequence[float] | None = None):

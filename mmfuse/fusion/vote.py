@@ -12,10 +12,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from mmfuse.fusion.decision import Decision, log_mean
+from mmfuse.fusion.decision import Rule, log_mean
 
 
-class VoteFusion(Decision):
+class VoteFusion(Rule):
     def __init__(self, dims: dict[str, int]):  # read from the source, where what is inherited is not seen
         super().__init__(dims)
 

@@ -17,6 +17,7 @@ from mmfuse.tasks.figures import scores
 from mmfuse.types import (
     Balancer,
     Batch,
+    Fusion,
     Losses,
     Model,
     Objective,
@@ -71,6 +72,9 @@ class Learner(L.LightningModule):
         for encoder in self.pretrained.values():
             encoder.at_epoch(self.current_epoch)
         self.asleep = {p for e in self.pretrained.values() if e.asleep for p in e.waiting()}
+        for part in self.model.modules():
+            if isinstance(part, Fusion):
+                part.at_epoch(self.current_epoch)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # Chance is a function of seed, epoch and batch, and keeps no state: a resumed run throws the same dice.
@@ -101,6 +105,9 @@ class Learner(L.LightningModule):
             for n, task in self.tasks.items()
         }
         losses |= {f"fusion/{name}": loss for name, loss in outputs.losses.items()}
+        for n, lesson in outputs.lessons.items():
+            for name, loss in lesson(self.tasks[n], batch.targets[n], batch.rows).items():
+                losses[f"task/{n}" if name == "task" else f"fusion/{name}-{n}"] = loss
         for objective in self.objectives.values():
             losses |= objective(outputs, batch)
         return losses

@@ -24,6 +24,11 @@ class LateFusion(Model):
                     f"{type(votes[t]).__name__} fuses decisions for one class of several, which the task '{t}' does not"
                     " ask for: fusion=mean or fusion=weighted"
                 )
+            if votes[t].replaces and isinstance(task, Multiclass) and (task.weights is not None or task.gamma):
+                raise ValueError(
+                    f"{type(votes[t]).__name__} has a loss of its own, which weights by class and the focal loss do not"
+                    " reach: imbalance=oversample"
+                )
         self.fusion = Parts(votes)
         self.heads = Parts(
             {m: Parts({t: nn.Linear(e.dim, task.size) for t, task in tasks.items()}) for m, e in encoders.items()}
@@ -42,4 +47,5 @@ class LateFusion(Model):
             {t: verdict(fused[t].signal.pooled()) for t, verdict in self.verdict.items()},
             {f"{name}-{t}": loss for t, each in fused.items() for name, loss in each.losses.items()},
             {t: each.weights for t, each in fused.items() if each.weights is not None},
+            lessons={t: each.lesson for t, each in fused.items() if each.lesson is not None},
         )

@@ -14,15 +14,16 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from mmfuse.types import Fusion, Losses, Signal, Signals
+from mmfuse.tasks.multiclass import Multiclass
+from mmfuse.types import Fused, Fusion, Losses, Signal, Signals
 
 DIM, TRAIN, TEST = 8, 2000, 500
 TASKS = ("additive", "xor", "unique", "redundant")
 EPOCHS, BATCH, RATE = 40, 250, 1e-2
+TASK = Multiclass(["no", "yes"])
 
 
 class Rows(NamedTuple):
@@ -63,12 +64,22 @@ class Learning(nn.Module):
         else:
             self.head = nn.Linear(self.fusion.dim, 2)
 
-    def forward(self, signals: Signals) -> tuple[Float[Tensor, "B 2"], Losses]:
-        """Logits, and the fusion's own losses."""
+    def forward(self, signals: Signals) -> Float[Tensor, "B 2"]:
+        """Logits."""
+        return self.read(signals)[0]
+
+    def losses(self, rows: Rows, which: Int[Tensor, " B"]) -> Losses:
+        """The answer's, and the fusion's own."""
+        said, fused = self.read(rows.signals(slice(None)))
+        losses = {"task": TASK.loss(said, rows.answer.long()), **fused.losses}
+        return losses if fused.lesson is None else {**losses, **fused.lesson(TASK, rows.answer.long(), which)}
+
+    def read(self, signals: Signals) -> tuple[Float[Tensor, "B 2"], Fused]:
         if self.own is not None:
             signals = {m: Signal.vector(self.own[m](s.pooled()), s.present) for m, s in signals.items()}
-        signal, losses, _ = self.fusion.fuse(signals)
-        return signal.pooled() if self.own is not None else self.head(signal.pooled()), losses
+        fused = self.fusion.fuse(signals)
+        said = fused.signal.pooled()
+        return said if self.own is not None else self.head(said), fused
 
 
 def accuracy(make: Callable[[dict[str, int]], Fusion], task: str, seed: int = 0) -> float:
@@ -78,18 +89,15 @@ def accuracy(make: Callable[[dict[str, int]], Fusion], task: str, seed: int = 0)
     learning = Learning(make).train()
     optimizer = torch.optim.Adam(learning.parameters(), lr=RATE)
     falling = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=EPOCHS * TRAIN // BATCH)
-    for _ in range(EPOCHS):
-        order = torch.randperm(TRAIN)
-        a, b, answer = (part[order] for part in known)
-        for start in range(0, TRAIN, BATCH):
-            batch = slice(start, start + BATCH)
-            said, losses = learning(Rows(a, b, answer).signals(batch))
-            loss = F.cross_entropy(said, answer[batch].long()) + sum(losses.values(), torch.zeros(()))
+    for epoch in range(EPOCHS):
+        learning.fusion.at_epoch(epoch)
+        for batch in torch.randperm(TRAIN).split(BATCH):
+            losses = learning.losses(Rows(*(part[batch] for part in known)), batch)
             optimizer.zero_grad()
-            loss.backward()
+            torch.stack(list(losses.values())).sum().backward()
             optimizer.step()
             falling.step()
     learning.eval()
     with torch.no_grad():
-        said, _ = learning(known.signals(slice(TRAIN, None)))
+        said = learning(known.signals(slice(TRAIN, None)))
     return float((said.argmax(dim=1) == known.answer[TRAIN:]).float().mean())
