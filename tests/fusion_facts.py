@@ -73,6 +73,7 @@ COUNTS: dict[str, Callable[[Sequence[int], int], int]] = {
     "product": lambda d, dim: 0,
     "maximum": lambda d, dim: 0,
     "vote": lambda d, dim: 0,
+    "stacking": lambda d, dim: 0,
     "tmc": lambda d, dim: 0,
     "qmf": lambda d, dim: 0,
     "pdf": lambda d, dim: len(d) * ((d[0] + 1) * 64 + 65),
@@ -86,15 +87,7 @@ TAKES: dict[str, Sequence[int]] = {  # numbers of modalities, where not any: oth
 }
 UNALIGNED = {"early": {"align": "resample"}, "mfn": {"align": "resample"}}  # keys, where modalities are not aligned
 STEPS = {"early", "mfn", "mult"}  # have weights that only several steps have use for, and late and task have one
-DECIDES = {
-    "average",
-    "product",
-    "maximum",
-    "vote",
-    "tmc",
-    "qmf",
-    "pdf",
-}  # take logits of classes: all of one width, and in model=late alone
+DECIDES = {"average", "product", "maximum", "vote", "stacking", "tmc", "qmf", "pdf"}  # logits of classes, in model=late
 MANY_OUTPUTS = DECIDES | {"mag"}  # make nothing of a task of one number in model=late, and refuse it
 NOT_AT: dict[str, Sequence[str]] = dict.fromkeys(DECIDES, ("feature", "task"))  # levels at which it is refused
 NOT_AT |= dict.fromkeys(("film", "sigmoid_gate", "mag", "cross_attention", "mult"), ("task",))  # of a single task

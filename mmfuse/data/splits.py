@@ -39,11 +39,11 @@ def split(examples: Examples, task: str, ratios: Sequence[float], seed: int) -> 
         rest, test = carve(examples, task, rows, ratios[2] / sum(ratios), seed)
         train, val = carve(examples, task, rest, ratios[1] / (ratios[0] + ratios[1]), seed)
         return checked(Split(train, val, test), examples, task)
-    parts = {name: rows[examples.split[rows] == name] for name in ("train", "val", "test")}
-    if not len(parts["val"]) and len(parts["train"]):
+    own = {name: rows[examples.split[rows] == name] for name in ("train", "val", "test")}
+    if not len(own["val"]) and len(own["train"]):
         share = ratios[1] / (ratios[0] + ratios[1])
-        parts["train"], parts["val"] = carve(examples, task, parts["train"], share, seed)
-    return checked(Split(**parts), examples, task)
+        own["train"], own["val"] = carve(examples, task, own["train"], share, seed)
+    return checked(Split(**own), examples, task)
 
 
 def folds(examples: Examples, task: str, k: int, seed: int) -> Iterator[Split]:
@@ -52,6 +52,14 @@ def folds(examples: Examples, task: str, k: int, seed: int) -> Iterator[Split]:
         raise ConfigError(f"folds={k}: at least 3 are needed, one part each to train, validate and test on")
     examples = grouped(examples, task)
     rows = labelled(examples, task)
+    each = parts(examples, task, rows, k, seed)
+    for i in range(k):
+        rest = [each[j] for j in range(k) if j not in (i, (i + 1) % k)]
+        yield checked(Split(np.sort(np.concatenate(rest)), each[(i + 1) % k], each[i]), examples, task)
+
+
+def parts(examples: Examples, task: str, rows: np.ndarray, k: int, seed: int) -> list[np.ndarray]:
+    """The rows in k parts, stratified by the task; those of one group in the same."""
     strata = by_stratum(examples.targets[task][rows], at_least=k)
     several_classes(strata, examples, task, at_least=k)
     if examples.groups is None:
@@ -63,10 +71,7 @@ def folds(examples: Examples, task: str, k: int, seed: int) -> Iterator[Split]:
                 f"folds={k}: there are only {len(set(groups))} groups to divide, and none can be torn apart"
             )
         divided = StratifiedGroupKFold(k, shuffle=True, random_state=seed).split(rows, strata, groups)
-    parts = [rows[test] for _, test in divided]
-    for i in range(k):
-        rest = [parts[j] for j in range(k) if j not in (i, (i + 1) % k)]
-        yield checked(Split(np.sort(np.concatenate(rest)), parts[(i + 1) % k], parts[i]), examples, task)
+    return [rows[part] for _, part in divided]
 
 
 def grouped(examples: Examples, task: str) -> Examples:

@@ -1,6 +1,6 @@
 """Trains a learner to its best epoch, and asks it what it says of rows. Only here is Lightning's trainer driven."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -96,9 +96,24 @@ def steps(train: DataLoader[Batch]) -> int | None:
     return rows.steps(train.num_workers) if isinstance(rows, BatchStream) else len(train)
 
 
-def predict(learner: Learner, trainer: L.Trainer, rows: DataLoader[Batch]) -> dict[str, Units]:
-    """What is predicted and what is true, by task; the places are rows of the data set."""
-    said = trainer.predict(learner, rows)
+def keep(learner: Learner, checkpoints: Path) -> None:
+    """What the learner has learned since its best epoch, as best.ckpt."""
+    saved = torch.load(checkpoints / "best.ckpt", map_location="cpu", weights_only=True)
+    AtomicCheckpoints().save_checkpoint(saved | {"state_dict": learner.state_dict()}, checkpoints / "best.ckpt")
+
+
+def predict(
+    learner: Learner, trainer: L.Trainer, rows: DataLoader[Batch], modalities: Collection[str] | None = None
+) -> dict[str, Units]:
+    """What is predicted and what is true, by task; the places are rows of the data set.
+
+    Only what the encoders say of the `modalities` is heard, where they are named.
+    """
+    learner.hears = modalities
+    try:
+        said = trainer.predict(learner, rows)
+    finally:
+        learner.hears = None
     if not said:
         raise TrainingError("nothing was predicted: there are no rows")
     return {task: joined([part[task] for part in said]) for task in said[0]}

@@ -1,6 +1,6 @@
 """The one training loop. What is learned, from which losses and how, is for the parts it is given to say."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from fnmatch import fnmatch
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +14,7 @@ from mmfuse import masks
 from mmfuse.encoders.pretrained import Pretrained
 from mmfuse.errors import TrainingError
 from mmfuse.tasks.figures import scores
+from mmfuse.tasks.losses import losses as losses_of
 from mmfuse.types import (
     Balancer,
     Batch,
@@ -62,6 +63,7 @@ class Learner(L.LightningModule):
         check_learns(tasks, self.groups)
         self.pretrained = {m: part for m, e in model.encoders.items() if (part := pretrained(e)) is not None}
         self.asleep: set[nn.Parameter] = set()  # what is held until a later epoch
+        self.hears: Collection[str] | None = None  # the modalities to predict from; None: all
         self.sums: dict[str, Tensor] = {}  # of each training loss over the epoch's rows
         self.rows = 0
         self.heard: list[tuple[dict[str, Units], Losses, int]] = []  # of the validation rows
@@ -98,16 +100,7 @@ class Learner(L.LightningModule):
         return total
 
     def losses(self, outputs: Outputs, batch: Batch) -> Losses:
-        answers = {"task": outputs.predictions, **outputs.besides}
-        losses = {
-            f"{what}/{n}": task.loss(said[n], batch.targets[n])
-            for what, said in answers.items()
-            for n, task in self.tasks.items()
-        }
-        losses |= {f"fusion/{name}": loss for name, loss in outputs.losses.items()}
-        for n, lesson in outputs.lessons.items():
-            for name, loss in lesson(self.tasks[n], batch.targets[n], batch.rows).items():
-                losses[f"task/{n}" if name == "task" else f"fusion/{name}-{n}"] = loss
+        losses = losses_of(self.tasks, outputs, batch)
         for objective in self.objectives.values():
             losses |= objective(outputs, batch)
         return losses
@@ -167,7 +160,9 @@ class Learner(L.LightningModule):
 
     def predict_step(self, batch: Batch, _: int) -> dict[str, Units]:
         """By task; the places are rows of the data set."""
-        found = self.units(self.model(batch.signals).predictions, batch.targets)
+        encoded = self.model.encode(batch.signals)
+        heard = encoded if self.hears is None else masks.keep(encoded, self.hears)
+        found = self.units(self.model.predict(heard), batch.targets)
         return {task: units._replace(place=batch.rows.cpu()[units.place]) for task, units in found.items()}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

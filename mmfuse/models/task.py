@@ -47,6 +47,6 @@ class TaskFusion(Model):
         views = {t: view(joined) for t, view in self.views.items()}  # (B, dim) each
         first = {t: self.first[t](view) for t, view in views.items()}  # (B, K) each
         tasks = {t: Signal.vector(torch.cat([views[t], first[t]], dim=1), present) for t in views}
-        signal, losses, weights = self.fusion.fuse(tasks)
-        predictions = {t: answer(signal, encoded) for t, answer in self.heads.items()}
-        return Read(predictions, losses, {} if weights is None else {"": weights}, {"own": first})
+        fused = self.fusion.fuse(tasks)
+        predictions = {t: answer(fused.signal, encoded) for t, answer in self.heads.items()}
+        return Read(predictions, fused.losses, {} if fused.weights is None else {"": fused.weights}, {"own": first})

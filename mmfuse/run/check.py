@@ -7,7 +7,9 @@ from mmfuse.run.loader import training_loader
 from mmfuse.run.make import Config, make
 from mmfuse.run.prepare import divide, load, prepare, whole_rows
 from mmfuse.run.settings import check_settings
+from mmfuse.run.stacked import refuse_unless_divided
 from mmfuse.run.train import set_threads
+from mmfuse.tasks.losses import losses as losses_of
 from mmfuse.types import Batch, Finding, Grade, Listener
 
 
@@ -21,6 +23,7 @@ def check(cfg: Config, listener: Listener) -> list[Finding]:
     model = build(cfg, prepared, cfg["seeds"][0])
     augment(cfg, prepared)
     check_settings(cfg, examples, prepared, model)
+    refuse_unless_divided(model, examples, prepared, cfg["tasks"][0])
     listener.described(*describe(cfg, divided, prepared, len(examples), model))
     broken: Grade = "warning" if cfg["dataset"]["missing"]["unreadable"] == "missing" else "error"
     findings = examine(cfg, examples, divided, prepared, thorough=True, broken=broken)
@@ -28,13 +31,8 @@ def check(cfg: Config, listener: Listener) -> list[Finding]:
     alone = {**cfg, "loader": {**cfg["loader"], "workers": 0}}  # one batch, whose errors are best told here
     batch: Batch = next(iter(training_loader(alone, prepared, cfg["seeds"][0])))
     outputs = model(batch.signals)
-    answers = {"task": outputs.predictions, **outputs.besides}
-    losses = {
-        f"{what}/{n}": task.loss(said[n], batch.targets[n])
-        for what, said in answers.items()
-        for n, task in prepared.tasks.items()
-    }
-    make(cfg["balance"], "balance")(losses | {f"fusion/{n}": loss for n, loss in outputs.losses.items()}).backward()
+    losses = losses_of(prepared.tasks, outputs, batch)
+    make(cfg["balance"], "balance")(losses).backward()
     make(cfg["optimizer"], "optimizer", params=list(model.parameters()))
     told = {name.removeprefix("task/"): float(loss.detach()) for name, loss in losses.items()}
     listener.checked(told, len(batch.rows))

@@ -20,6 +20,7 @@ from mmfuse.run.make import Config, make
 from mmfuse.run.prepare import Prepared, divide, load, prepare, whole_rows
 from mmfuse.run.recording import Recording
 from mmfuse.run.settings import patience, rehearse
+from mmfuse.run.stacked import out_of_fold, refuse_unless_divided, stacks, teach
 from mmfuse.types import Examples, Listener
 
 
@@ -40,6 +41,7 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
     divided = whole_rows(cfg, divided, examples, prepared)
     first = learner(cfg, prepared, cfg["seeds"][0])
     rehearse(cfg, examples, prepared, first, folder)
+    refuse_unless_divided(first.model, examples, prepared, cfg["tasks"][0])
     if not prepared.encoded:
         listener.opened(folder.name)
     listener.described(*describe(cfg, divided, prepared, len(examples), first.model))
@@ -79,13 +81,15 @@ def replicate(
     cfg: Config, examples: Examples, prepared: Prepared, seed: int, place: Path, listener: Listener, status: Status
 ) -> dict[str, Answers]:
     """Trains one model, and asks the best of its epochs about the validation and test rows."""
-    from mmfuse.learner.fit import fit, predict
+    from mmfuse.learner.fit import fit, keep, predict
 
     place.mkdir(exist_ok=True)
     states = {m: p.state() for m, p in prepared.preparations.items()}
     write_json(place / "preparation.json", states | {"classes": classes(prepared.tasks)})
     history = History(place / "history.csv")
     trained = learner(cfg, prepared, seed)
+    stacked = stacks(trained.model)
+    answers = out_of_fold(cfg, examples, prepared, seed, place, listener, status) if stacked else {}
     trainer = fit(
         trained,
         partial(make, cfg["trainer"], "trainer"),
@@ -95,6 +99,9 @@ def replicate(
         patience(cfg, prepared.tasks),
         Recording(listener, history, status),
     )
+    if stacked:
+        teach(trained.model, examples, prepared, answers)
+        keep(trained, place / "checkpoints")
     found = {}
     for name in ("val", "test"):
         said = predict(trained, trainer, loader(cfg, prepared, getattr(prepared.split, name), None))

@@ -1,0 +1,80 @@
+"""Out-of-fold answers, which stacking learns from: of each training row, by a model that has not seen it."""
+
+import shutil
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mmfuse.data import splits
+from mmfuse.errors import ConfigError
+from mmfuse.fusion.stacking import StackingFusion
+from mmfuse.record.history import History
+from mmfuse.record.status import Status
+from mmfuse.run.build import learner
+from mmfuse.run.loader import loader
+from mmfuse.run.make import Config, make
+from mmfuse.run.prepare import Prepared
+from mmfuse.run.recording import Recording
+from mmfuse.run.settings import patience
+from mmfuse.types import Examples, Listener, Model
+
+Answers = dict[str, np.ndarray]  # by task: (N, M, C) probabilities, zeros where a row lacks the modality
+
+
+def stacks(model: Model) -> dict[str, StackingFusion]:
+    """By task."""
+    return {
+        t: part
+        for name, part in model.named_modules()
+        if isinstance(part, StackingFusion) and (t := name.rpartition("fusion.")[2])
+    }
+
+
+def refuse_unless_divided(model: Model, examples: Examples, prepared: Prepared, task: str) -> None:
+    """Told before anything is trained: rows that stream, classes with too few rows."""
+    if not (found := stacks(model)):
+        return
+    if prepared.stream is not None:
+        raise ConfigError("fusion=stacking divides the training rows, and these stream\n  to go on: fusion=average")
+    splits.parts(examples, task, prepared.split.train, next(iter(found.values())).folds, 0)
+
+
+def out_of_fold(
+    cfg: Config, examples: Examples, prepared: Prepared, seed: int, place: Path, listener: Listener, status: Status
+) -> Answers:
+    from mmfuse.learner.fit import fit, predict
+
+    first = learner(cfg, prepared, seed)
+    stacked, modalities = stacks(first.model), list(prepared.columns)
+    found = {t: np.zeros((len(examples), len(modalities), fusion.dim)) for t, fusion in stacked.items()}
+    folds = next(iter(stacked.values())).folds
+    train = prepared.split.train
+    for k, asked in enumerate(splits.parts(examples, cfg["tasks"][0], train, folds, seed)):
+        seen = prepared.seen[np.isin(prepared.seen, np.setdiff1d(train, asked))]
+        folder = place / "stacking" / f"part {k + 1} of {folds}"
+        folder.mkdir(parents=True)
+        part = prepared._replace(split=prepared.split._replace(train=np.setdiff1d(train, asked)), seen=seen)
+        trained = learner(cfg, part, seed)
+        trainer = fit(
+            trained,
+            partial(make, cfg["trainer"], "trainer"),
+            loader(cfg, part, seen, seed),
+            loader(cfg, part, part.split.val, None),
+            folder / "checkpoints",
+            patience(cfg, part.tasks),
+            Recording(listener, History(folder / "history.csv"), status),
+        )
+        for m, modality in enumerate(modalities):
+            for t, units in predict(trained, trainer, loader(cfg, part, asked, None), {modality}).items():
+                has = (units.prediction != 0).any(dim=1, keepdim=True)  # zeros are what is said of nothing
+                said = torch.where(has, units.prediction.double().softmax(dim=1), 0.0)
+                found[t][units.place.numpy(), m] = said.numpy()
+    shutil.rmtree(place / "stacking")
+    return {t: said[train] for t, said in found.items()}
+
+
+def teach(trained: Model, examples: Examples, prepared: Prepared, answers: Answers) -> None:
+    for t, fusion in stacks(trained).items():
+        fusion.teach(answers[t], examples.targets[t][prepared.split.train], getattr(prepared.tasks[t], "weights", None))
