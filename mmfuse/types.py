@@ -103,12 +103,33 @@ class Outputs(NamedTuple):
 class Phase(NamedTuple):
     """Who sits still, which losses count, and which modalities the predictions are made from."""
 
-    frozen: tuple[str, ...] = ()  # names of parameter groups: a modality for its encoder, "fusion", "heads"
+    frozen: tuple[str, ...] = ()  # names of parts: a modality for its encoder, "fusion", "heads"
     losses: tuple[str, ...] = ("*",)  # patterns
     modalities: tuple[str, ...] = ("*",)  # patterns
+    rates: Mapping[str, float] = {}  # by part: what its learning rate is multiplied by; 1 where none is given
 
 
-Schedule = Callable[[int, int], Phase]  # of the epoch and the step
+class Schedule(ABC):
+    """Who learns when: a function of epoch and step that keeps no state, so that it reads as a table."""
+
+    views: Mapping[str, tuple[str, ...]] = {}  # by name: modalities that are validated and tested by themselves, too
+    watched: str | None = None  # the view whose score tells the best epoch; None: all modalities together
+    tested: str | None = None  # the view that is tested; None: all modalities together
+    settles: int = 0  # the first epoch that may be the best: those before prepare it
+
+    @abstractmethod
+    def __call__(self, epoch: int, step: int) -> Phase: ...
+
+
+class Step(NamedTuple):
+    """What a balancer makes one loss of."""
+
+    losses: Losses
+    outputs: Outputs
+    batch: Batch
+    tasks: Mapping[str, "Task"]
+    parts: Mapping[str, Sequence[nn.Parameter]]  # by name, a modality for its encoder: what learns at this step
+    epoch: int
 
 
 class Units(NamedTuple):
@@ -318,6 +339,11 @@ class Model(nn.Module, ABC):
         super().__init__()
         self.encoders = Parts(encoders)
 
+    def parts(self) -> dict[str, list[nn.Module]]:
+        """What learns, by modality for what reads it alone, and by name for the rest."""
+        rest = {name: [part] for name, part in self.named_children() if name != "encoders"}
+        return {m: [encoder] for m, encoder in self.encoders.items()} | rest
+
     def encode(self, signals: Signals) -> Signals:
         return {m: encoder(signals[m]) for m, encoder in self.encoders.items()}
 
@@ -341,15 +367,32 @@ class Model(nn.Module, ABC):
 class Objective(nn.Module, ABC):
     """Losses besides those that the tasks have on the predictions."""
 
+    @property
+    @abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """What its losses are called, such as "align/audio-text"."""
+
     @abstractmethod
     def forward(self, outputs: Outputs, batch: Batch) -> Losses: ...
 
+    def at_epoch(self, epoch: int) -> None:
+        """Called before each epoch, counted from 0."""
+
 
 class Balancer(nn.Module, ABC):
-    """How several losses become one."""
+    """How several losses become one step.
+
+    What comes out is one number whose gradient is the step to take; its value need not mean anything. So all of the
+    trainer's features hold for all balancers: one that works on gradients returns sum of p g(p), with g(p) constant.
+    """
+
+    surgery: ClassVar[bool] = False  # whether it takes gradients apart, which neither scaled nor sharded ones can be
 
     @abstractmethod
-    def forward(self, losses: Losses) -> Float[Tensor, ""]: ...
+    def forward(self, step: Step) -> Float[Tensor, ""]: ...
+
+    def end_epoch(self, epoch: int, train: Mapping[str, float], val: Mapping[str, float]) -> None:
+        """Hears the mean of each loss over the epoch, by name."""
 
 
 Grade = Literal["error", "warning", "note"]

@@ -614,13 +614,14 @@ def opened(cfg: dict[str, Any], listener: Listener | None) -> Prepared:
 def trained_once(cfg: dict[str, Any], folder: Path, ready: Prepared) -> None:
     from mmfuse.learner.fit import fit
 
+    trained = learner(cfg, ready, 0)
     fit(
-        learner(cfg, ready, 0),
+        trained,
         partial(make, cfg["trainer"], "trainer"),
         training_loader(cfg, ready, 0),
         loader(cfg, ready, ready.split.val, None),
         folder / "checkpoints",
-        patience(cfg, ready.tasks),
+        patience(cfg, ready.tasks, trained.schedule),
         Listener(),
     )
 

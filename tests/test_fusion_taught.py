@@ -13,7 +13,7 @@ from mmfuse.fusion.tmc import TmcFusion
 from mmfuse.learner.learner import Learner
 from mmfuse.models.feature import FeatureFusion
 from mmfuse.models.late import LateFusion
-from mmfuse.schedules import Synchronous
+from mmfuse.schedules.synchronous import Synchronous
 from mmfuse.tasks.multiclass import Multiclass
 from mmfuse.types import Batch, Signal
 
@@ -105,7 +105,7 @@ class TestTmc:
         torch.manual_seed(0)
         model = LateFusion({m: MLP(4, 4) for m in DIMS}, {"t": TASK}, TmcFusion)
         learner = Learner(
-            model, {"t": TASK}, {}, Plain(), Synchronous(), lambda params: torch.optim.SGD(params, lr=1e-2)
+            model, {"t": TASK}, {}, Plain(["task/t"]), Synchronous(), lambda params: torch.optim.SGD(params, lr=1e-2)
         )
         batch = Batch(signals(logits.astype(np.float32)), {"t": TARGET}, ROWS)
         outputs = model(batch.signals)

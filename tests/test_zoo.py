@@ -98,7 +98,7 @@ def test_trains_at_every_level(fusion, level, missing, whole, lacking, tmp_path)
         loader(cfg, prepared, prepared.seen, 0),
         loader(cfg, prepared, prepared.split.val, None),
         tmp_path,
-        patience(cfg, prepared.tasks),
+        patience(cfg, prepared.tasks, trained.schedule),
         heard,
     )
     said = predict(trained, trainer, loader(cfg, prepared, prepared.split.test, None))["digit"]

@@ -1,26 +1,27 @@
-"""The weighted sum of the losses.
+"""The weighted sum of the losses."""
 
-It keeps every feature of the trainer: accumulation, any precision, several devices.
-"""
-
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from mmfuse.types import Balancer, Losses
+from mmfuse.types import Balancer, Step
 
 
 class Plain(Balancer):
-    def __init__(self, weights: Mapping[str, float] | None = None):
-        """`weights` by a loss's whole name ("task/digit") or its first part ("task"); 1 where none is given."""
+    def __init__(self, losses: Sequence[str], weights: Mapping[str, float] | None = None):
+        """`losses` are the names of those that there will be; a fusion's own, "fusion/...", may come besides.
+
+        `weights` by a loss's whole name ("task/digit") or its first part ("task"); 1 where none is given.
+        """
         super().__init__()
         self.weights = dict(weights or {})
-
-    def forward(self, losses: Losses) -> Tensor:
-        def weight(name: str) -> float:
-            return self.weights.get(name, self.weights.get(name.split("/")[0], 1.0))
-
-        if unknown := [w for w in self.weights if w not in losses and w not in {n.split("/")[0] for n in losses}]:
+        known = {*losses, *(name.split("/")[0] for name in losses)}
+        if unknown := [w for w in self.weights if w not in known and w.split("/")[0] != "fusion"]:
             raise ValueError(f"weights: there is no loss {unknown}; there are {list(losses)}")
-        return torch.stack([weight(name) * loss for name, loss in losses.items()]).sum()
+
+    def forward(self, step: Step) -> Tensor:
+        return torch.stack([self.weight(name) * loss for name, loss in step.losses.items()]).sum()
+
+    def weight(self, name: str) -> float:
+        return self.weights.get(name, self.weights.get(name.split("/")[0], 1.0))

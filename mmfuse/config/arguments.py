@@ -21,6 +21,12 @@ class Argument(NamedTuple):
     def place(self) -> str:
         return f"   (command line, argument {self.number})"
 
+    def names(self) -> list[str] | None:
+        """Those of a list of plain words, [a,b], or of a single one; None where it is something else."""
+        inside = self.value.strip().removeprefix("[").removesuffix("]").strip()
+        words = [word.strip() for word in inside.split(",")] if inside else []
+        return words if all(WORD.fullmatch(word) for word in words) and words != ["null"] else None
+
     def simple(self) -> tuple[bool, Any]:
         """Whether the value is a plain word or number, and which; lists and the like are left to Hydra."""
         if not WORD.fullmatch(self.value) and not re.fullmatch(r"[-+]?[\w.+-]+", self.value):

@@ -31,8 +31,6 @@ ENCODER_OF_KIND = {  # of modality, where none is named
     "tabular": "mlp",
 }
 
-TO_COME = {("strategy", "multi_task"), ("strategy", "cross_modal")}
-
 
 def packaged() -> Path:
     """The configs that come with mmfuse: inside an installed wheel, or at the root of a checkout."""
@@ -80,6 +78,4 @@ class Catalog:
             return files[0]
         options = self.options(group)
         known = offer(name, options, f"{group} is one of")
-        if (group, name) in TO_COME:
-            raise ConfigError(f"{group}={name} is not built yet\n  {group} is one of: {', '.join(options)}")
         raise ConfigError(f"there is no {group} called '{name}'\n  {known}\n  see: mmfuse list")

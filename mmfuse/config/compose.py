@@ -27,11 +27,13 @@ def compose(
     """The resolved config as plain containers, "choices" (what was chosen for each group) among its keys."""
     arguments = parse(typed)
     encoders = {a.key.split(".")[1]: a for a in arguments if chooses_encoder(a)}
-    groups = {a.key: a for a in arguments if a.key in catalog.groups() and WORD.fullmatch(a.value)}
+    objectives = next((a for a in reversed(arguments) if a.key == "objectives" and a.names() is not None), None)
+    groups = {a.key: a for a in arguments if a.key in catalog.groups() - {"objectives"} and WORD.fullmatch(a.value)}
     chosen = {a.key: located(catalog.find, a, a.key, a.value) and a.value for a in groups.values() if a.value != "null"}
     if experiment is None:  # whose file may choose otherwise
-        precheck(arguments, catalog, schema.defaults(catalog) | chosen, encoders)
-    values = [a for a in arguments if a not in groups.values() and a not in encoders.values()]
+        precheck(arguments, catalog, schema.defaults(catalog) | chosen, encoders, objectives)
+    own_way = [*groups.values(), *encoders.values(), *([objectives] if objectives else [])]
+    values = [a for a in arguments if a not in own_way]
     config, choices = by_hydra(list(groups.values()), values, catalog, experiment)
     for group in schema.defaults(catalog):
         if not isinstance(config.get(group), dict) or group not in choices:
@@ -44,6 +46,8 @@ def compose(
     for modality, name in names.items():
         kind = config["dataset"]["modalities"][modality]["kind"]
         known = schema.with_encoder(known, catalog, modality, kind, name, select.targets(config["encoder"][modality]))
+    for name in select.objectives(config, objectives, catalog):
+        known = schema.with_objective(known, catalog, name, config["objectives"][name].get("_target_"))
     check_tree(config, known, arguments, allow)
     select.place(config, choices["dataset"])
     for modality, name in names.items():
@@ -160,6 +164,8 @@ def check_tree(config: Config, known: schema.Schema, arguments: Sequence[Argumen
         if value == "???":
             raise ConfigError(f"{key} has to be given\n  {schema.meaning(known, key)}\n  such as {key}=...")
         extra = argument is not None and argument.sign == "+" and key.split(".")[0] in OTHERS
+        if key == "objectives" and value == {}:  # none is chosen
+            return value
         branch = isinstance(value, dict) and (not key or (key not in fields and any(within(k, key) for k in fields)))
         if branch:
             return {k: visit(v, f"{key}.{k}" if key else str(k)) for k, v in value.items()}

@@ -21,6 +21,9 @@ GIVEN_IN_CODE = {  # what mmfuse/run passes besides the config
     "frame": {"size"},
     "fusion": {"dims"},
     "model": {"encoders", "tasks", "fusion"},
+    "objectives": {"dims", "tasks"},
+    "balance": {"losses"},
+    "schedule": {"modalities", "epochs"},
 }
 MODALITY = {
     "kind": "str",

@@ -13,7 +13,11 @@ OTHERS = ("trainer", "optimizer")  # built by other libraries, which take more a
 
 
 def precheck(
-    arguments: Sequence[Argument], catalog: Catalog, choices: Mapping[str, str], encoders: Mapping[str, Argument]
+    arguments: Sequence[Argument],
+    catalog: Catalog,
+    choices: Mapping[str, str],
+    encoders: Mapping[str, Argument],
+    objectives: Argument | None,
 ) -> None:
     """Refuses keys and simple values, as far as they can be known without composing."""
     targets = {a.key.removesuffix("._target_"): a.value for a in arguments if a.key.endswith("._target_")}
@@ -26,7 +30,15 @@ def precheck(
             chosen = encoders.get(modality)
             name = chosen.value if chosen else None
             known = located(schema.with_encoder, chosen, known, catalog, modality, about["kind"], name)
+    named = {a.key.split(".")[1]: a for a in arguments if within(a.key, "objectives")}
+    for name, argument in {
+        **named,
+        **dict.fromkeys((objectives.names() or []) if objectives else [], objectives),
+    }.items():
+        known = located(schema.with_objective, argument, known, catalog, name, targets.get(f"objectives.{name}"))
     for argument in arguments:
+        if argument is objectives:
+            continue
         if argument.sign != "~" and not argument.value:
             raise ConfigError(
                 f"'{argument.key}=' names no value{argument.place}\n  to say none at all: {argument.key}=null"

@@ -20,7 +20,7 @@ def defaults(catalog: Catalog) -> dict[str, str]:
     return {group: name for entry in listed if isinstance(entry, dict) for group, name in entry.items()}
 
 
-TO_COME = ("baselines", "objectives", "logger", "sweep", "launcher")
+TO_COME = ("baselines", "logger", "sweep", "launcher")
 
 
 class Schema(NamedTuple):
@@ -32,7 +32,7 @@ class Schema(NamedTuple):
 def build(catalog: Catalog, choices: Mapping[str, str], own_targets: Mapping[str, str]) -> Schema:
     """`own_targets` by prefix, such as {"fusion": "mypackage.Mine"}."""
     fields = of_file(catalog.files["train"][0])
-    del fields["encoder"]  # whose keys depend on the modalities: `with_encoder`
+    del fields["encoder"], fields["objectives"]  # whose keys depend on what is chosen: `with_encoder`, `with_objective`
     root = tuple(fields)
     for group, name in choices.items():
         if group == "strategy":
@@ -63,6 +63,12 @@ def with_encoder(
     prefix, file = f"encoder.{modality}", encoder_file(catalog, modality, kind, name)
     part = of_encoder(of_file(file, prefix), prefix, own_targets)
     return Schema(schema.fields | part, schema.root, {**schema.options, prefix: f"encoder/{kind}/{file.stem}"})
+
+
+def with_objective(schema: Schema, catalog: Catalog, name: str, own_target: str | None = None) -> Schema:
+    prefix = f"objectives.{name}"
+    part = of_part(of_file(catalog.find("objectives", name), prefix), prefix, "objectives", own_target)
+    return Schema(schema.fields | part, schema.root, {**schema.options, prefix: f"objectives/{name}"})
 
 
 def encoder_file(catalog: Catalog, modality: str, kind: str, name: str | None = None) -> Path:

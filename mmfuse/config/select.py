@@ -88,6 +88,25 @@ def encoders(config: Config, typed: Mapping[str, Argument], catalog: Catalog) ->
     return found
 
 
+def objectives(config: Config, typed: Argument | None, catalog: Catalog) -> list[str]:
+    """Fills config["objectives"] with what was chosen: in a file as a list or with keys, or on the command line."""
+    from omegaconf import OmegaConf
+
+    given = config["objectives"] or {}
+    given = {name: {} for name in given} if isinstance(given, list) else given
+    chosen = (typed.names() or []) if typed else list(given)
+    if strays := [name for name in given if name not in chosen]:
+        raise ConfigError(
+            f"objectives.{strays[0]} is set, but not chosen\n  such as objectives=[{','.join([*chosen, strays[0]])}]"
+        )
+    found = {}
+    for name in chosen:
+        file = located(catalog.find, typed, "objectives", name)
+        found[name] = OmegaConf.to_container(OmegaConf.merge(OmegaConf.load(file), given.get(name) or {}), resolve=True)
+    config["objectives"] = found
+    return list(found)
+
+
 def targets(encoder: Mapping[str, Any]) -> dict[str, str]:
     """What is to be built: the encoder by "", what is inside it and besides it by their names."""
     named = {"": encoder, **{part: encoder.get(part) for part in (*BESIDES, *INSIDE)}}

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytorch_lightning as L
 import torch
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch.utils.data import DataLoader
 
@@ -14,6 +14,7 @@ from mmfuse.errors import ConfigError, DataError, TrainingError
 from mmfuse.learner.checkpoints import AtomicCheckpoints
 from mmfuse.learner.epochs import Epochs
 from mmfuse.learner.learner import Learner, joined
+from mmfuse.learner.settled import Best, Early
 from mmfuse.learner.stop import Stop
 from mmfuse.learner.tell import Tell
 from mmfuse.types import Batch, BatchStream, Listener, Units
@@ -26,6 +27,7 @@ class Patience(NamedTuple):
     mode: str  # "max" or "min"
     epochs: int
     min_delta: float
+    settles: int = 0  # the first epoch that may be the best, and whose figure counts
 
 
 def fit(
@@ -60,8 +62,9 @@ def build(
     make_trainer: Callable[..., L.Trainer], checkpoints: Path, patience: Patience, listener: Listener
 ) -> L.Trainer:
     """The trainer with all that belongs to a run; `ConfigError` where its settings cannot be."""
-    best = ModelCheckpoint(
-        checkpoints,
+    best = Best(
+        patience.settles,
+        dirpath=checkpoints,
         filename="best",
         monitor=patience.monitor,
         mode=patience.mode,
@@ -69,8 +72,14 @@ def build(
         auto_insert_metric_name=False,
     )
     last = ModelCheckpoint(checkpoints, filename="last", enable_version_counter=False)  # after every epoch
-    early = EarlyStopping(
-        patience.monitor, patience.min_delta, patience.epochs, mode=patience.mode, check_finite=False, strict=False
+    early = Early(
+        patience.settles,
+        monitor=patience.monitor,
+        min_delta=patience.min_delta,
+        patience=patience.epochs,
+        mode=patience.mode,
+        check_finite=False,
+        strict=False,
     )
     try:
         trainer = make_trainer(

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from mmfuse import masks
-from mmfuse.encoders.pretrained import Pretrained
-from mmfuse.errors import TrainingError
+from mmfuse.learner.diverged import diverged
+from mmfuse.learner.parts import LearningParts
+from mmfuse.learner.rates import STEADY, Rates, checked
 from mmfuse.tasks.figures import scores
 from mmfuse.tasks.losses import losses as losses_of
 from mmfuse.types import (
@@ -27,6 +28,8 @@ from mmfuse.types import (
     Phase,
     Predictions,
     Schedule,
+    Signals,
+    Step,
     Task,
     Units,
 )
@@ -41,6 +44,7 @@ class Learner(L.LightningModule):
         balancer: Balancer,
         schedule: Schedule,
         optimizer: Callable[..., torch.optim.Optimizer],
+        rates: Rates = STEADY,
         augment: Mapping[str, nn.Module] = MappingProxyType({}),
         drop: float = 0.0,
         seed: int = 0,
@@ -54,50 +58,55 @@ class Learner(L.LightningModule):
             raise ValueError(f"drop={drop}: a share from 0 up to, but not, 1 is needed")
         self.model, self.tasks = model, tasks
         self.objectives, self.balancer = nn.ModuleDict(objectives), balancer
-        self.schedule, self.optimizer, self.drop, self.seed = schedule, optimizer, drop, seed
+        self.schedule, self.optimizer, self.rates = schedule, optimizer, checked(rates)
+        self.drop, self.seed = drop, seed
         self.augment = Parts(augment)
-        self.groups = parameter_groups(model) | {
-            "objectives": trainable(self.objectives),
-            "balance": trainable(balancer),
-        }
-        check_learns(tasks, self.groups)
-        self.pretrained = {m: part for m, e in model.encoders.items() if (part := pretrained(e)) is not None}
-        self.asleep: set[nn.Parameter] = set()  # what is held until a later epoch
+        self.parts = LearningParts(model, self.objectives, balancer)
+        self.parts.check_learns(tasks)
+        self.parts.still(schedule(0, 0).frozen)
+        self.phase: Phase | None = None  # that the parts were last set to
         self.hears: Collection[str] | None = None  # the modalities to predict from; None: all
         self.sums: dict[str, Tensor] = {}  # of each training loss over the epoch's rows
         self.rows = 0
-        self.heard: list[tuple[dict[str, Units], Losses, int]] = []  # of the validation rows
+        self.heard: dict[str | None, list[dict[str, Units]]] = {}  # of the validation rows, by view; None: the whole
+        self.costs: list[tuple[Losses, int]] = []  # of the validation rows
         self.figures: dict[str, float] = {}  # of the epoch
 
     def on_train_epoch_start(self) -> None:
-        self.sums, self.rows = {}, 0
-        for encoder in self.pretrained.values():
-            encoder.at_epoch(self.current_epoch)
-        self.asleep = {p for e in self.pretrained.values() if e.asleep for p in e.waiting()}
-        for part in self.model.modules():
-            if isinstance(part, Fusion):
+        self.sums, self.rows, self.phase = {}, 0, None
+        self.parts.at_epoch(self.current_epoch)
+        for part in (*self.model.modules(), *self.objectives.values()):
+            if isinstance(part, Fusion | Objective):
                 part.at_epoch(self.current_epoch)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # Chance is a function of seed, epoch and batch, and keeps no state: a resumed run throws the same dice.
         torch.manual_seed(mixed(self.seed, self.current_epoch, batch_idx))
-
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         phase = self.schedule(self.current_epoch, self.global_step)
-        self.still(phase)
+        if phase != self.phase:
+            self.parts.still(phase.frozen)
+            self.phase = phase
+        if phase.rates or self.rates != STEADY:
+            steps = self.trainer.estimated_stepping_batches
+            self.rates.set(self.optimizers(use_pl_optimizer=False), self.global_step, steps, phase.rates)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        assert self.phase is not None
         signals = {m: self.augment[m](s) if m in self.augment else s for m, s in batch.signals.items()}
         encoded = self.model.encode(masks.drop(signals, self.drop) if self.drop else signals)
-        used = {m for m in encoded if matches(m, phase.modalities)}
-        heard = encoded if len(used) == len(encoded) else masks.keep(encoded, used)
-        outputs = self.model.outputs(heard, encoded)
-        losses = {n: loss for n, loss in self.losses(outputs, batch).items() if matches(n, phase.losses)}
-        total = self.balancer(losses)
-        if not total.isfinite():
-            raise self.diverged(losses, batch, encoded, batch_idx)
+        used = {m for m in encoded if matches(m, self.phase.modalities)}
+        outputs = self.model.outputs(only(encoded, used), encoded)
+        losses = {n: loss for n, loss in self.losses(outputs, batch).items() if matches(n, self.phase.losses)}
+        step = Step(losses, outputs, batch, self.tasks, self.parts.learning(), self.current_epoch)
+        total = self.balancer(step)
+        told = torch.stack([loss.detach() for loss in losses.values()]).sum()
+        if not (total.isfinite() and told.isfinite()):
+            place = f"step {self.global_step} (epoch {self.current_epoch}, batch {batch_idx})"
+            raise diverged(losses, batch, encoded, self.parts.parameters, place)
         for name, loss in losses.items():
             self.sums[name] = self.sums.get(name, torch.zeros_like(loss)) + loss.detach() * len(batch.rows)
         self.rows += len(batch.rows)
-        return total
+        return {"loss": total, "told": told}
 
     def losses(self, outputs: Outputs, batch: Batch) -> Losses:
         losses = losses_of(self.tasks, outputs, batch)
@@ -105,38 +114,15 @@ class Learner(L.LightningModule):
             losses |= objective(outputs, batch)
         return losses
 
-    def still(self, phase: Phase) -> None:
-        """Only the groups that the phase leaves free get gradients."""
-        if unknown := set(phase.frozen) - set(self.groups):
-            raise ValueError(f"the schedule freezes {sorted(unknown)}, but the parts are {list(self.groups)}")
-        for group, parameters in self.groups.items():
-            for p in parameters:
-                p.requires_grad_(group not in phase.frozen and p not in self.asleep)
-
-    def diverged(self, losses: Losses, batch: Batch, encoded: Mapping[str, Any], batch_idx: int) -> TrainingError:
-        names = [name for name, loss in losses.items() if not loss.isfinite()]
-        total = float(sum(loss.detach() for loss in losses.values()))
-        suspects = {"input": batch.signals, "encoder's output": encoded}
-        places = [
-            f"{m} ({what})"
-            for what, signals in suspects.items()
-            for m, s in signals.items()
-            if s.data.is_floating_point() and not s.data[s.mask].isfinite().all()
-        ]
-        lost = [g for g, ps in self.groups.items() if not all(bool(p.isfinite().all()) for p in ps)]
-        return TrainingError(
-            f"loss {', '.join(names)} is {total:g} at step {self.global_step}"
-            f" (epoch {self.current_epoch}, batch {batch_idx})\n"
-            f"  not finite: {', '.join(places) or 'no modality; the fused prediction'}"
-            + (f"; weights of {', '.join(lost)}" if lost else "")
-            + "\n  to go on: a lower optimizer.lr, a lower trainer.gradient_clip_val, or trainer.precision=32-true"
-        )
-
     def validation_step(self, batch: Batch, _: int) -> None:
         outputs = self.model(batch.signals)
-        self.heard.append(
-            (self.units(outputs.predictions, batch.targets), self.losses(outputs, batch), len(batch.rows))
-        )
+        self.hear(None, outputs.predictions, batch)
+        for view, modalities in self.schedule.views.items():
+            self.hear(view, outputs.predict(only(outputs.encoded, modalities)), batch)
+        self.costs.append((self.losses(outputs, batch), len(batch.rows)))
+
+    def hear(self, view: str | None, said: Predictions, batch: Batch) -> None:
+        self.heard.setdefault(view, []).append(self.units(said, batch.targets))
 
     def units(self, predictions: Predictions, targets: Mapping[str, Tensor]) -> dict[str, Units]:
         """What each task is scored by, on the CPU."""
@@ -144,18 +130,30 @@ class Learner(L.LightningModule):
         return {n: Units(u.prediction.float().cpu(), u.target.cpu(), u.place.cpu()) for n, u in found.items()}
 
     def on_validation_epoch_end(self) -> None:
-        self.figures = scores(self.tasks, {n: joined([units[n] for units, _, _ in self.heard]) for n in self.tasks})
-        sizes = [rows for _, _, rows in self.heard]
-        for name in self.heard[0][1]:
-            each = [float(losses[name]) for _, losses, _ in self.heard]
+        self.figures = {}
+        for view, heard in self.heard.items():
+            units = {n: joined([each[n] for each in heard]) for n in self.tasks}
+            self.figures |= scores(self.tasks, units, view)
+        sizes = [rows for _, rows in self.costs]
+        for name in self.costs[0][0]:
+            each = [float(losses[name]) for losses, _ in self.costs]
             self.figures[f"val/loss/{name}"] = float(np.average(each, weights=sizes))
         self.figures["val/loss"] = sum(v for n, v in self.figures.items() if n.startswith("val/loss/"))
         self.heard.clear()
+        self.costs.clear()
         self.log_dict(self.figures)  # once an epoch: what early stopping and checkpoints look at
+
+    def on_train_epoch_end(self) -> None:
+        val = {n.removeprefix("val/loss/"): v for n, v in self.figures.items() if n.startswith("val/loss/")}
+        self.balancer.end_epoch(self.current_epoch, self.mean_losses(), val)
+
+    def mean_losses(self) -> dict[str, float]:
+        """Over the training rows of the epoch."""
+        return {name: float(total) / max(self.rows, 1) for name, total in self.sums.items()}
 
     def epoch_figures(self) -> dict[str, float]:
         """Losses over the training rows of the epoch that ends, and the scores of its validation."""
-        losses = {f"train/loss/{name}": float(total) / max(self.rows, 1) for name, total in self.sums.items()}
+        losses = {f"train/loss/{name}": value for name, value in self.mean_losses().items()}
         return {"train/loss": sum(losses.values())} | losses | self.figures
 
     def predict_step(self, batch: Batch, _: int) -> dict[str, Units]:
@@ -166,43 +164,23 @@ class Learner(L.LightningModule):
         return {task: units._replace(place=batch.rows.cpu()[units.place]) for task, units in found.items()}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        groups: list[dict[str, Any]] = [{"params": ps, "name": name} for name, ps in self.groups.items() if ps]
+        groups: list[dict[str, Any]] = [
+            {"params": ps, "name": name} for name, ps in self.parts.parameters.items() if ps
+        ]
         if not groups:
             raise ValueError("no part of the model has anything to learn")
         for group in groups:
-            encoder = self.pretrained.get(group["name"])
+            encoder = self.parts.pretrained.get(group["name"])
             if encoder is not None and encoder.lr is not None:
                 group["lr"] = encoder.lr
-        return self.optimizer(params=groups)
+        optimizer = self.optimizer(params=groups)
+        for group in optimizer.param_groups:
+            group["initial_lr"] = group["lr"]
+        return optimizer
 
 
-def parameter_groups(model: Model) -> dict[str, list[nn.Parameter]]:
-    """What a model has to learn, by modality for its encoders and by name for its other parts."""
-    encoders = {m: trainable(encoder) for m, encoder in model.encoders.items()}
-    for modality, encoder in model.encoders.items():
-        part = pretrained(encoder)
-        encoders[modality] += part.waiting() if part is not None else []
-    return encoders | {part: trainable(module) for part, module in model.named_children() if part != "encoders"}
-
-
-def check_learns(tasks: Mapping[str, Task], groups: Mapping[str, Sequence[nn.Parameter]]) -> None:
-    """Tasks that compare what encoders say have no head that could learn in their place."""
-    compared = [m for task in tasks.values() for m in task.between or ()]
-    learns = any(p.requires_grad for m in compared for p in groups[m])
-    if all(task.between for task in tasks.values()) and not learns:
-        raise ValueError(
-            f"task {', '.join(tasks)} compares what the encoders of {' and '.join(compared)} say, and all of them are"
-            f" frozen: nothing learns\n  to go on: encoder.{compared[0]}.freeze=false, or one that learns"
-        )
-
-
-def pretrained(encoder: nn.Module) -> Pretrained | None:
-    """The encoder itself, or the one that it wraps."""
-    return next((part for part in encoder.modules() if isinstance(part, Pretrained)), None)
-
-
-def trainable(module: nn.Module) -> list[nn.Parameter]:
-    return [p for p in module.parameters() if p.requires_grad]
+def only(encoded: Signals, modalities: Collection[str]) -> Signals:
+    return encoded if len(modalities) == len(encoded) else masks.keep(encoded, modalities)
 
 
 def joined(parts: Sequence[Units]) -> Units:

@@ -37,6 +37,11 @@ class LateFusion(Model):
             {t: nn.Identity() if votes[t].dim == k.size else nn.Linear(votes[t].dim, k.size) for t, k in tasks.items()}
         )
 
+    def parts(self) -> dict[str, list[nn.Module]]:
+        """A modality's heads are its own."""
+        own = {m: [encoder, self.heads[m]] for m, encoder in self.encoders.items()}
+        return own | {"fusion": [self.fusion], "verdict": [self.verdict]}
+
     def read(self, encoded: Signals) -> Read:
         def votes(task: str) -> Signals:
             heads = {m: self.heads[m][task] for m in encoded}

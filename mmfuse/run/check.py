@@ -1,6 +1,6 @@
 """All that training does up to its first step, and an audit of the data."""
 
-from mmfuse.run.build import augment, build
+from mmfuse.run.build import augment, parts
 from mmfuse.run.describe import describe
 from mmfuse.run.examine import examine
 from mmfuse.run.loader import training_loader
@@ -10,7 +10,7 @@ from mmfuse.run.settings import check_settings
 from mmfuse.run.stacked import refuse_unless_divided
 from mmfuse.run.train import set_threads
 from mmfuse.tasks.losses import losses as losses_of
-from mmfuse.types import Batch, Finding, Grade, Listener
+from mmfuse.types import Batch, Finding, Grade, Listener, Step
 
 
 def check(cfg: Config, listener: Listener) -> list[Finding]:
@@ -20,9 +20,10 @@ def check(cfg: Config, listener: Listener) -> list[Finding]:
     divided = divide(cfg, examples)
     prepared = prepare(cfg, examples, divided[0][1], forgiving=True)
     divided = whole_rows(cfg, divided, examples, prepared)
-    model = build(cfg, prepared, cfg["seeds"][0])
+    learning = parts(cfg, prepared, cfg["seeds"][0])
+    model = learning.model
     augment(cfg, prepared)
-    check_settings(cfg, examples, prepared, model)
+    check_settings(cfg, examples, prepared, learning)
     refuse_unless_divided(model, examples, prepared, cfg["tasks"][0])
     listener.described(*describe(cfg, divided, prepared, len(examples), model))
     broken: Grade = "warning" if cfg["dataset"]["missing"]["unreadable"] == "missing" else "error"
@@ -32,7 +33,13 @@ def check(cfg: Config, listener: Listener) -> list[Finding]:
     batch: Batch = next(iter(training_loader(alone, prepared, cfg["seeds"][0])))
     outputs = model(batch.signals)
     losses = losses_of(prepared.tasks, outputs, batch)
-    make(cfg["balance"], "balance")(losses).backward()
+    for objective in learning.objectives.values():
+        losses |= objective(outputs, batch)
+    learns = {
+        name: [p for part in modules for p in part.parameters() if p.requires_grad]
+        for name, modules in model.parts().items()
+    }
+    learning.balancer(Step(losses, outputs, batch, prepared.tasks, learns, 0)).backward()
     make(cfg["optimizer"], "optimizer", params=list(model.parameters()))
     told = {name.removeprefix("task/"): float(loss.detach()) for name, loss in losses.items()}
     listener.checked(told, len(batch.rows))

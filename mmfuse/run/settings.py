@@ -6,37 +6,44 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from mmfuse.errors import ConfigError, offer
 from mmfuse.record import log
+from mmfuse.run.build import Learning, learner_of, parts
 from mmfuse.run.loader import training_loader
 from mmfuse.run.make import Config, make
 from mmfuse.run.prepare import Prepared
 from mmfuse.tasks.figures import monitors
-from mmfuse.types import Examples, Listener, Model, Task
+from mmfuse.types import Examples, Listener, Schedule, Task
 
 if TYPE_CHECKING:
     from mmfuse.learner.fit import Patience
     from mmfuse.learner.learner import Learner
 
 
-def rehearse(cfg: Config, examples: Examples, prepared: Prepared, first: "Learner", folder: Path) -> None:
+def rehearse(cfg: Config, examples: Examples, prepared: Prepared, folder: Path) -> "Learner":
     """Builds what training will need, so that settings that cannot be are told before anything is on disk."""
     from mmfuse.learner.fit import build as build_trainer
 
+    learning = parts(cfg, prepared, cfg["seeds"][0])
     with log.to_file(folder / "logs" / "rank0.log"):
-        build_trainer(partial(make, cfg["trainer"], "trainer"), folder, patience(cfg, prepared.tasks), Listener())
+        build_trainer(
+            partial(make, cfg["trainer"], "trainer"),
+            folder,
+            patience(cfg, prepared.tasks, learning.schedule),
+            Listener(),
+        )
     shutil.rmtree(folder / "logs")
+    first = learner_of(cfg, prepared, learning, cfg["seeds"][0])
     first.configure_optimizers()
     training_loader(cfg, prepared, 0)
-    check_settings(cfg, examples, prepared, first.model)
+    check_settings(cfg, examples, prepared, learning)
+    return first
 
 
-def check_settings(cfg: Config, examples: Examples, prepared: Prepared, model: Model) -> None:
-    """What can be told without a trainer: the figure that is watched, the weights of losses."""
-    known = monitors(prepared.tasks, examples.targets)
-    wanted = monitor(cfg, prepared.tasks)
+def check_settings(cfg: Config, examples: Examples, prepared: Prepared, learning: Learning) -> None:
+    """What can be told without a trainer: the figure that is watched."""
+    known = monitors(prepared.tasks, examples.targets, learning.schedule.views, learning.losses)
+    wanted = monitor(cfg, prepared.tasks, learning.schedule)
     if wanted not in known:
         short = [name for name in known if name.count("/") == 1]
         said = f"early_stopping.monitor={wanted}: there is no such figure"
@@ -48,22 +55,18 @@ def check_settings(cfg: Config, examples: Examples, prepared: Prepared, model: M
                 f"encoder.{modality}.unfreeze_at={wakes}: epochs count from 0, and trainer.max_epochs={epochs}\n"
                 f"  to go on: a larger trainer.max_epochs, or encoder.{modality}.unfreeze_at=null, to never wake it"
             )
-    try:
-        losses = {f"{what}/{name}": torch.zeros(()) for what in ("task", *model.besides) for name in prepared.tasks}
-        make(cfg["balance"], "balance")(losses)
-    except ValueError as error:
-        raise ConfigError(f"balance.{error}") from error
 
 
-def monitor(cfg: Config, tasks: Mapping[str, Task]) -> str:
+def monitor(cfg: Config, tasks: Mapping[str, Task], schedule: Schedule) -> str:
     named = cfg["early_stopping"]["monitor"]
-    return f"val/{tasks[cfg['tasks'][0]].monitor}" if named == "auto" else named
+    start = "val" if schedule.watched is None else f"val@{schedule.watched}"
+    return f"{start}/{tasks[cfg['tasks'][0]].monitor}" if named == "auto" else named
 
 
-def patience(cfg: Config, tasks: Mapping[str, Task]) -> "Patience":
+def patience(cfg: Config, tasks: Mapping[str, Task], schedule: Schedule) -> "Patience":
     from mmfuse.learner.fit import Patience
 
     early = cfg["early_stopping"]
-    watched = monitor(cfg, tasks)
+    watched = monitor(cfg, tasks, schedule)
     mode = "min" if any(word in watched for word in ("loss", "mae")) else "max"
-    return Patience(watched, mode, early["patience"], early["min_delta"])
+    return Patience(watched, mode, early["patience"], early["min_delta"], schedule.settles)

@@ -12,7 +12,7 @@ from mmfuse.errors import ConfigError
 from mmfuse.fusion.stacking import StackingFusion
 from mmfuse.record.history import History
 from mmfuse.record.status import Status
-from mmfuse.run.build import learner
+from mmfuse.run.build import build, learner
 from mmfuse.run.loader import loader
 from mmfuse.run.make import Config, make
 from mmfuse.run.prepare import Prepared
@@ -46,8 +46,7 @@ def out_of_fold(
 ) -> Answers:
     from mmfuse.learner.fit import fit, predict
 
-    first = learner(cfg, prepared, seed)
-    stacked, modalities = stacks(first.model), list(prepared.columns)
+    stacked, modalities = stacks(build(cfg, prepared, seed)), list(prepared.columns)
     found = {t: np.zeros((len(examples), len(modalities), fusion.dim)) for t, fusion in stacked.items()}
     folds = next(iter(stacked.values())).folds
     train = prepared.split.train
@@ -63,7 +62,7 @@ def out_of_fold(
             loader(cfg, part, seen, seed),
             loader(cfg, part, part.split.val, None),
             folder / "checkpoints",
-            patience(cfg, part.tasks),
+            patience(cfg, part.tasks, trained.schedule),
             Recording(listener, History(folder / "history.csv"), status),
         )
         for m, modality in enumerate(modalities):

@@ -34,13 +34,12 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
 
     def ready(so_far: Prepared) -> None:
         """Long before training: frozen encoders may take hours."""
-        rehearse(cfg, examples, so_far, learner(cfg, so_far, cfg["seeds"][0]), folder)
+        rehearse(cfg, examples, so_far, folder)
         listener.opened(folder.name)
 
     prepared = prepare(cfg, examples, divided[0][1], listener=listener, ready=ready)
     divided = whole_rows(cfg, divided, examples, prepared)
-    first = learner(cfg, prepared, cfg["seeds"][0])
-    rehearse(cfg, examples, prepared, first, folder)
+    first = rehearse(cfg, examples, prepared, folder)
     refuse_unless_divided(first.model, examples, prepared, cfg["tasks"][0])
     if not prepared.encoded:
         listener.opened(folder.name)
@@ -57,7 +56,7 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
     about |= {"parameters": parameters, "encoded": once}
     write_json(folder / "manifest.json", about)
     status.say("running")
-    said: dict[str, list[Answers]] = {"test": [], "val": []}
+    said: dict[str, list[Answers]] = {"test": [], "val": [], **{f"views/{view}": [] for view in first.schedule.views}}
     for fold, split in divided:
         prepared = prepare(cfg, examples, split, listener=listener) if fold else prepared
         for seed in cfg["seeds"]:
@@ -66,10 +65,13 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
                 for name, answers in replicate(cfg, examples, prepared, seed, place, listener, status).items():
                     said[name].append(answers)
     tasks = examples.tasks
-    metrics = {
+    tables = {
         name: {t: summarise(task, t, runs, cfg["bootstrap"]) for t, task in tasks.items()}
         for name, runs in said.items()
     }
+    metrics: dict[str, Any] = {name: tables.pop(name) for name in ("test", "val")}
+    if tables:
+        metrics["views"] = {name.removeprefix("views/"): table for name, table in tables.items()}
     write_json(folder / "metrics.json", metrics)
     write_json(folder / "manifest.json", about | {"finished": manifest.now()})
     listener.scored(metrics, {name: task.headline for name, task in tasks.items()})
@@ -88,6 +90,7 @@ def replicate(
     write_json(place / "preparation.json", states | {"classes": classes(prepared.tasks)})
     history = History(place / "history.csv")
     trained = learner(cfg, prepared, seed)
+    schedule = trained.schedule
     stacked = stacks(trained.model)
     answers = out_of_fold(cfg, examples, prepared, seed, place, listener, status) if stacked else {}
     trainer = fit(
@@ -96,15 +99,18 @@ def replicate(
         training_loader(cfg, prepared, seed),
         loader(cfg, prepared, prepared.split.val, None),
         place / "checkpoints",
-        patience(cfg, prepared.tasks),
+        patience(cfg, prepared.tasks, schedule),
         Recording(listener, history, status),
     )
     if stacked:
         teach(trained.model, examples, prepared, answers)
         keep(trained, place / "checkpoints")
+    heard = None if schedule.tested is None else schedule.views[schedule.tested]
+    asked = {"val": (prepared.split.val, heard), "test": (prepared.split.test, heard)}
+    asked |= {f"views/{view}": (prepared.split.test, modalities) for view, modalities in schedule.views.items()}
     found = {}
-    for name in ("val", "test"):
-        said = predict(trained, trainer, loader(cfg, prepared, getattr(prepared.split, name), None))
+    for name, (rows, modalities) in asked.items():
+        said = predict(trained, trainer, loader(cfg, prepared, rows, None), modalities)
         found[name] = Answers(
             {t: units.place.numpy() for t, units in said.items()},
             {t: task.answer(said[t].prediction) for t, task in prepared.tasks.items()},

@@ -1,0 +1,26 @@
+"""Early stopping and the best epoch, from the epoch on at which a schedule has prepared what is to be judged."""
+
+from typing import Any
+
+import pytorch_lightning as L
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+
+
+class Early(EarlyStopping):
+    def __init__(self, settles: int, **settings: Any):
+        super().__init__(**settings)
+        self.settles = settles
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.current_epoch >= self.settles:
+            super().on_validation_end(trainer, pl_module)
+
+
+class Best(ModelCheckpoint):
+    def __init__(self, settles: int, **settings: Any):
+        super().__init__(**settings)
+        self.settles = settles
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.current_epoch >= self.settles:
+            super().on_validation_end(trainer, pl_module)
