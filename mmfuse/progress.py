@@ -101,6 +101,8 @@ class Lines(Listener):
             self.write(
                 f"{label}{name}   {'   '.join(figure(f, table[f], i == 0) for i, f in enumerate(headlines[task]))}"
             )
+        for line in moved(metrics.get("transfer", {})):
+            self.write(line)
 
     def checked(self, losses: Mapping[str, float], rows: int) -> None:
         said = ", ".join(f"{name} {loss:.3f}" for name, loss in losses.items())
@@ -251,6 +253,21 @@ def figure(name: str, about: Mapping[str, Any], full: bool) -> str:
     spread = f" ± {number(about['std'])}" if full and about["std"] == about["std"] else ""
     interval = f" [{', '.join(number(bound) for bound in about['ci95'])}]" if full else ""
     return f"{name} {number(about['mean'])}{spread}{interval}"
+
+
+def moved(transfer: Mapping[str, Any]) -> list[str]:
+    """What was learned from one modality and asked of another, and what finds what."""
+    lines = []
+    for task, directions in transfer.get("tasks", {}).items():
+        for direction, table in directions.items():
+            said = "   ".join(f"{name.replace('_', ' ')} {number(about['mean'])}" for name, about in table.items())
+            lines.append(f"transfer {task}, {direction}   {said}")
+    for pair, table in transfer.get("retrieval", {}).items():
+        shown = ("r@1", "r@5", "r@10", "mrr", "shuffled_mrr")
+        said = "   ".join(f"{name.replace('_', ' ')} {number(table[name]['mean'])}" for name in shown)
+        gallery = next(about["mean"] for name, about in table.items() if name.endswith("/gallery"))
+        lines.append(f"retrieval, {pair}   {said}   of {gallery:.0f}")
+    return lines
 
 
 def close(listener: Listener) -> None:

@@ -340,7 +340,7 @@ class Model(nn.Module, ABC):
         self.encoders = Parts(encoders)
 
     def parts(self) -> dict[str, list[nn.Module]]:
-        """What learns, by modality for what reads it alone, and by name for the rest."""
+        """What learns: by modality what reads it alone, then "fusion" and "heads"."""
         rest = {name: [part] for name, part in self.named_children() if name != "encoders"}
         return {m: [encoder] for m, encoder in self.encoders.items()} | rest
 
@@ -374,6 +374,10 @@ class Objective(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, outputs: Outputs, batch: Batch) -> Losses: ...
+
+    def shared(self, encoded: Signals) -> dict[str, Float[Tensor, "B D"]] | None:
+        """Each modality's code in the space that it makes them share; None where it makes none."""
+        return None
 
     def at_epoch(self, epoch: int) -> None:
         """Called before each epoch, counted from 0."""

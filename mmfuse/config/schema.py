@@ -36,7 +36,8 @@ def build(catalog: Catalog, choices: Mapping[str, str], own_targets: Mapping[str
     root = tuple(fields)
     for group, name in choices.items():
         if group == "strategy":
-            fields |= of_file(catalog.find(group, name), "", group, catalog)  # its keys are of the root
+            keys = of_file(catalog.find(group, name), "", group, catalog)  # of the root
+            fields |= {key: field for key, field in keys.items() if not within(key, "objectives")}
         elif group not in ("experiment", "baseline"):
             part = of_file(catalog.find(group, name), group, group, catalog)
             part = {key: merged(field, fields.get(key)) for key, field in part.items()}

@@ -95,7 +95,7 @@ def objectives(config: Config, typed: Argument | None, catalog: Catalog) -> list
     given = config["objectives"] or {}
     given = {name: {} for name in given} if isinstance(given, list) else given
     chosen = (typed.names() or []) if typed else list(given)
-    if strays := [name for name in given if name not in chosen]:
+    if strays := [name for name, keys in given.items() if keys and name not in chosen]:
         raise ConfigError(
             f"objectives.{strays[0]} is set, but not chosen\n  such as objectives=[{','.join([*chosen, strays[0]])}]"
         )

@@ -87,7 +87,7 @@ class Learner(L.LightningModule):
             self.parts.still(phase.frozen)
             self.phase = phase
         if phase.rates or self.rates != STEADY:
-            steps = self.trainer.estimated_stepping_batches
+            steps = float(self.trainer.estimated_stepping_batches)
             self.rates.set(self.optimizers(use_pl_optimizer=False), self.global_step, steps, phase.rates)
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:

@@ -40,7 +40,7 @@ class LateFusion(Model):
     def parts(self) -> dict[str, list[nn.Module]]:
         """A modality's heads are its own."""
         own = {m: [encoder, self.heads[m]] for m, encoder in self.encoders.items()}
-        return own | {"fusion": [self.fusion], "verdict": [self.verdict]}
+        return own | {"fusion": [self.fusion], "heads": [self.verdict]}
 
     def read(self, encoded: Signals) -> Read:
         def votes(task: str) -> Signals:

@@ -41,6 +41,10 @@ class TaskFusion(Model):
             )
         self.heads = Parts({t: head(task, encoders, self.fusion.dim) for t, task in tasks.items()})
 
+    def parts(self) -> dict[str, list[nn.Module]]:
+        encoders = {m: [encoder] for m, encoder in self.encoders.items()}
+        return {**encoders, "fusion": [self.fusion], "heads": [self.views, self.first, self.heads]}
+
     def read(self, encoded: Signals) -> Read:
         joined = torch.cat([signal.pooled() for signal in encoded.values()], dim=1)  # (B, sum of D_m)
         present = torch.stack([signal.present for signal in encoded.values()], dim=1).any(dim=1)  # (B,)

@@ -9,6 +9,7 @@ from mmfuse.run.prepare import divide, load, prepare, whole_rows
 from mmfuse.run.settings import check_settings
 from mmfuse.run.stacked import refuse_unless_divided
 from mmfuse.run.train import set_threads
+from mmfuse.run.transfer import refuse_unless_paired
 from mmfuse.tasks.losses import losses as losses_of
 from mmfuse.types import Batch, Finding, Grade, Listener, Step
 
@@ -25,6 +26,7 @@ def check(cfg: Config, listener: Listener) -> list[Finding]:
     augment(cfg, prepared)
     check_settings(cfg, examples, prepared, learning)
     refuse_unless_divided(model, examples, prepared, cfg["tasks"][0])
+    refuse_unless_paired(cfg, prepared)
     listener.described(*describe(cfg, divided, prepared, len(examples), model))
     broken: Grade = "warning" if cfg["dataset"]["missing"]["unreadable"] == "missing" else "error"
     findings = examine(cfg, examples, divided, prepared, thorough=True, broken=broken)

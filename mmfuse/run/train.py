@@ -21,6 +21,7 @@ from mmfuse.run.prepare import Prepared, divide, load, prepare, whole_rows
 from mmfuse.run.recording import Recording
 from mmfuse.run.settings import patience, rehearse
 from mmfuse.run.stacked import out_of_fold, refuse_unless_divided, stacks, teach
+from mmfuse.run.transfer import Figures, refuse_unless_paired, summary, transferred
 from mmfuse.types import Examples, Listener
 
 
@@ -41,6 +42,7 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
     divided = whole_rows(cfg, divided, examples, prepared)
     first = rehearse(cfg, examples, prepared, folder)
     refuse_unless_divided(first.model, examples, prepared, cfg["tasks"][0])
+    refuse_unless_paired(cfg, prepared)
     if not prepared.encoded:
         listener.opened(folder.name)
     listener.described(*describe(cfg, divided, prepared, len(examples), first.model))
@@ -56,13 +58,14 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
     about |= {"parameters": parameters, "encoded": once}
     write_json(folder / "manifest.json", about)
     status.say("running")
+    moved: list[Figures] = []  # from one modality to another
     said: dict[str, list[Answers]] = {"test": [], "val": [], **{f"views/{view}": [] for view in first.schedule.views}}
     for fold, split in divided:
         prepared = prepare(cfg, examples, split, listener=listener) if fold else prepared
         for seed in cfg["seeds"]:
             place = folder / (f"seed-{seed}" if fold is None else f"seed-{seed}-fold-{fold}")
             with log.to_file(place / "logs" / "rank0.log"):
-                for name, answers in replicate(cfg, examples, prepared, seed, place, listener, status).items():
+                for name, answers in replicate(cfg, examples, prepared, seed, place, listener, status, moved).items():
                     said[name].append(answers)
     tasks = examples.tasks
     tables = {
@@ -72,6 +75,8 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
     metrics: dict[str, Any] = {name: tables.pop(name) for name in ("test", "val")}
     if tables:
         metrics["views"] = {name.removeprefix("views/"): table for name, table in tables.items()}
+    if moved:
+        metrics["transfer"] = summary(moved)
     write_json(folder / "metrics.json", metrics)
     write_json(folder / "manifest.json", about | {"finished": manifest.now()})
     listener.scored(metrics, {name: task.headline for name, task in tasks.items()})
@@ -80,9 +85,19 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
 
 
 def replicate(
-    cfg: Config, examples: Examples, prepared: Prepared, seed: int, place: Path, listener: Listener, status: Status
+    cfg: Config,
+    examples: Examples,
+    prepared: Prepared,
+    seed: int,
+    place: Path,
+    listener: Listener,
+    status: Status,
+    moved: list[Figures],
 ) -> dict[str, Answers]:
-    """Trains one model, and asks the best of its epochs about the validation and test rows."""
+    """Trains one model, and asks the best of its epochs about the validation and test rows.
+
+    `moved` gets what strategy=cross_modal asks besides.
+    """
     from mmfuse.learner.fit import fit, keep, predict
 
     place.mkdir(exist_ok=True)
@@ -108,6 +123,8 @@ def replicate(
     heard = None if schedule.tested is None else schedule.views[schedule.tested]
     asked = {"val": (prepared.split.val, heard), "test": (prepared.split.test, heard)}
     asked |= {f"views/{view}": (prepared.split.test, modalities) for view, modalities in schedule.views.items()}
+    if cfg["strategy"]["transfer"]:
+        moved.append(transferred(cfg, prepared, trained, trainer, seed, place))
     found = {}
     for name, (rows, modalities) in asked.items():
         said = predict(trained, trainer, loader(cfg, prepared, rows, None), modalities)

@@ -1,8 +1,8 @@
 """First the encoders learn from objectives that need no labels, and then the tasks are learned from what they say.
 
-While they pretrain, the fusion and the heads sit still and only the losses of `first` count; afterwards all losses do,
-and the encoders' learning rate is multiplied by `rate`, 0 for encoders that sit still. Only then may an epoch be the
-best.
+While they pretrain, the fusion and the heads sit still and only the losses of `first` count. Afterwards all losses do,
+and the encoders' learning rate is multiplied by `rate`; at 0 they sit still, and objectives with them. Only then may an
+epoch be the best.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ class PretrainFinetune(Schedule):
     """
     >>> schedule = PretrainFinetune(["audio", "text"], epochs=10, rate=0.0)
     >>> schedule(4, step=0).losses, schedule(5, step=0).frozen
-    (('align/*',), ('audio', 'text'))
+    (('align/*',), ('audio', 'text', 'objectives'))
     """
 
     def __init__(
@@ -37,5 +37,5 @@ class PretrainFinetune(Schedule):
         if epoch < self.settles:
             return Phase(("fusion", "heads"), self.first)
         if self.rate == 0:
-            return Phase(self.modalities)
+            return Phase((*self.modalities, "objectives"))
         return Phase(rates=dict.fromkeys(self.modalities, self.rate))

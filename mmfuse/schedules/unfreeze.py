@@ -12,7 +12,7 @@ from mmfuse.types import Phase, Schedule
 
 class Unfreeze(Schedule):
     """
-    >>> schedule = Unfreeze(["audio", "text"], at={"text": 3})
+    >>> schedule = Unfreeze(["audio", "text"], epochs=9, at={"text": 3})
     >>> schedule(2, step=0).frozen, schedule(3, step=0).frozen
     (('text',), ())
     """
