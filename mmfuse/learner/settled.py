@@ -15,6 +15,10 @@ class Early(EarlyStopping):
         if trainer.current_epoch >= self.settles:
             super().on_validation_end(trainer, pl_module)
 
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.current_epoch >= self.settles:
+            super().on_train_epoch_end(trainer, pl_module)
+
 
 class Best(ModelCheckpoint):
     def __init__(self, settles: int, **settings: Any):
@@ -24,3 +28,7 @@ class Best(ModelCheckpoint):
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.current_epoch >= self.settles:
             super().on_validation_end(trainer, pl_module)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.current_epoch >= self.settles:
+            super().on_train_epoch_end(trainer, pl_module)
