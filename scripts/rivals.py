@@ -1,7 +1,7 @@
 """Every fusion as one would write it for a paper: a few lines of plain torch, to be timed against and checked against.
 
-Default settings; three modalities of one width D. `xs` are the modalities: vectors (B, D) with `there` (B, M), whether
-each is present, or for the methods of steps sequences (B, T, D) with masks (B, T), True where a step is real. What is
+Default settings; three modalities of one width D. `xs` are the modalities: vectors (B, D) with `there` (B, 1) each,
+whether it is present, or for the methods of steps sequences (B, T, D) with masks (B, T), True where a step is real. What is
 absent counts as the fusion's own docstring has it, or the two would not be the same function.
 """
 
@@ -15,8 +15,8 @@ from torch.nn.utils.rnn import pack_padded_sequence
 D, M = 128, 3
 
 
-def zeroed(xs: list[Tensor], there: Tensor) -> list[Tensor]:
-    return [x.masked_fill(~p.unsqueeze(1), 0.0) for x, p in zip(xs, there.unbind(1), strict=True)]
+def zeroed(xs: list[Tensor], there: list[Tensor]) -> list[Tensor]:
+    return [x.masked_fill(~p, 0.0) for x, p in zip(xs, there, strict=True)]
 
 
 def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
@@ -27,18 +27,20 @@ def power_norm(z: Tensor) -> Tensor:
     return F.normalize(z.sign() * (z.abs() + 1e-12).sqrt(), dim=-1)
 
 
-# ---- of vectors: xs (B, D) each, there (B, M)
+# ---- of vectors: xs (B, D) each, there (B, 1) each
 
 
 class Sum(nn.Module):
-    def forward(self, xs: list[Tensor], there: Tensor) -> Tensor:
-        return torch.stack(xs, 1).masked_fill(~there.unsqueeze(-1), 0.0).sum(1)
+    def forward(self, xs: list[Tensor], there: list[Tensor]) -> Tensor:
+        present = torch.cat(there, 1)
+        return torch.stack(xs, 1).masked_fill(~present.unsqueeze(-1), 0.0).sum(1)
 
 
 class Mean(nn.Module):
-    def forward(self, xs: list[Tensor], there: Tensor) -> Tensor:
-        x = torch.stack(xs, 1).masked_fill(~there.unsqueeze(-1), 0.0)
-        return x.sum(1) / there.sum(1, keepdim=True).clamp(min=1)
+    def forward(self, xs: list[Tensor], there: list[Tensor]) -> Tensor:
+        present = torch.cat(there, 1)
+        x = torch.stack(xs, 1).masked_fill(~present.unsqueeze(-1), 0.0)
+        return x.sum(1) / present.sum(1, keepdim=True).clamp(min=1)
 
 
 class Weighted(nn.Module):
@@ -46,10 +48,11 @@ class Weighted(nn.Module):
         super().__init__()
         self.weights = nn.Parameter(torch.zeros(M))
 
-    def forward(self, xs: list[Tensor], there: Tensor) -> Tensor:
-        weights = self.weights.softmax(0) * there
+    def forward(self, xs: list[Tensor], there: list[Tensor]) -> Tensor:
+        present = torch.cat(there, 1)
+        weights = self.weights.softmax(0) * present
         weights = weights / weights.sum(1, keepdim=True).clamp(min=1e-30)
-        x = torch.stack(xs, 1).masked_fill(~there.unsqueeze(-1), 0.0)
+        x = torch.stack(xs, 1).masked_fill(~present.unsqueeze(-1), 0.0)
         return torch.einsum("bm,bmd->bd", weights, x)
 
 
@@ -59,7 +62,7 @@ class Concat(nn.Module):
         self.linear = nn.Linear(M * D, 128)
         self.dropout = nn.Dropout(0.1)
 
-    def forward(self, xs: list[Tensor], there: Tensor) -> Tensor:
+    def forward(self, xs: list[Tensor], there: list[Tensor]) -> Tensor:
         return self.dropout(self.linear(torch.cat(zeroed(xs, there), 1)).relu())
 
 
@@ -69,7 +72,7 @@ class Deep(nn.Module):
         self.first, self.second = nn.Linear(M * D, 128), nn.Linear(128, 128)
         self.dropout = nn.Dropout(0.1)
 
-    def forward(self, xs: list[Tensor], there: Tensor) -> Tensor:
+    def forward(self, xs: list[Tensor], there: list[Tensor]) -> Tensor:
         h = self.dropout(self.first(torch.cat(zeroed(xs, there), 1)).relu())
         return self.dropout(self.second(h).relu())
 
@@ -80,7 +83,7 @@ class Gated(nn.Module):
         self.speak = nn.ModuleList(nn.Linear(D, 128, bias=False) for _ in range(M))
         self.gate = nn.Linear(M * D, M * 128, bias=False)
 
-    def forward(self, xs: list[Tensor], there: Tensor) -> Tensor:
+    def forward(self, xs: list[Tensor], there: list[Tensor]) -> Tensor:
         xs = zeroed(xs, there)
         said = torch.stack([speak(x).tanh() for speak, x in zip(self.speak, xs, strict=True)], 1)
         gates = self.gate(torch.cat(xs, 1)).sigmoid().view(-1, M, 128)
@@ -94,11 +97,11 @@ class SigmoidGate(nn.Module):
         self.speak = nn.ModuleList(nn.Linear(D, 128, bias=False) for _ in range(M - 1))
         self.out = nn.Linear(128, 128, bias=False)
 
-    def forward(self, xs: list[Tensor], there: Tensor) -> Tensor:
+    def forward(self, xs: list[Tensor], there: list[Tensor]) -> Tensor:
         *ys, x = zeroed(xs, there)
-        gate = self.gate(x).sigmoid().masked_fill(~there[:, -1:], 1.0)
+        gate = self.gate(x).sigmoid().masked_fill(~there[-1], 1.0)
         said = sum(speak(y) for speak, y in zip(self.speak, ys, strict=True))
-        said = said.masked_fill(~there[:, :-1].any(1, keepdim=True), 1.0)
+        said = said.masked_fill(~torch.cat(there[:-1], 1).any(1, keepdim=True), 1.0)
         return self.out(gate * said)
 
 
@@ -107,9 +110,10 @@ class Attention(nn.Module):
         super().__init__()
         self.first, self.second = nn.Linear(D, 64), nn.Linear(64, 1, bias=False)
 
-    def forward(self, xs: list[Tensor], there: Tensor) -> Tensor:
-        x = torch.stack(xs, 1).masked_fill(~there.unsqueeze(-1), 0.0)
-        weights = masked_softmax(self.second(self.first(x).tanh()).squeeze(-1), there)
+    def forward(self, xs: list[Tensor], there: list[Tensor]) -> Tensor:
+        present = torch.cat(there, 1)
+        x = torch.stack(xs, 1).masked_fill(~present.unsqueeze(-1), 0.0)
+        weights = masked_softmax(self.second(self.first(x).tanh()).squeeze(-1), present)
         return torch.einsum("bm,bmd->bd", weights, x)
 
 
@@ -119,9 +123,9 @@ class Film(nn.Module):
         self.condition = nn.Linear(D, 2 * (M - 1) * D)
         self.out = nn.Linear((M - 1) * D, 128)
 
-    def forward(self, xs: list[Tensor], there: Tensor) -> Tensor:
+    def forward(self, xs: list[Tensor], there: list[Tensor]) -> Tensor:
         *ys, c = zeroed(xs, there)
-        scale, shift = self.condition(c).masked_fill(~there[:, -1:], 0.0).chunk(2, 1)
+        scale, shift = self.condition(c).masked_fill(~there[-1], 0.0).chunk(2, 1)
         return self.out((1 + scale) * torch.cat(ys, 1) + shift)
 
 
@@ -134,15 +138,15 @@ class Mag(nn.Module):
         self.norm = nn.LayerNorm(D)
         self.dropout = nn.Dropout(0.5)
 
-    def forward(self, xs: list[Tensor], there: Tensor) -> Tensor:
+    def forward(self, xs: list[Tensor], there: list[Tensor]) -> Tensor:
         t, *others = zeroed(xs, there)
         push = self.bias
         for gate, to_t, x in zip(self.gates, self.maps, others, strict=True):
             push = push + gate(torch.cat([x, t], 1)).relu() * to_t(x)
-        push = push.masked_fill(~there[:, 1:].any(1, keepdim=True), 0.0)
+        push = push.masked_fill(~torch.cat(there[1:], 1).any(1, keepdim=True), 0.0)
         room = t.norm(dim=1, keepdim=True) / (push.norm(dim=1, keepdim=True) + 1e-6)
         out = self.dropout(self.norm(t + room.clamp(max=1.0) * push))
-        return out.masked_fill(~there.any(1, keepdim=True), 0.0)
+        return out.masked_fill(~torch.cat(there, 1).any(1, keepdim=True), 0.0)
 
 
 class Moe(nn.Module):
@@ -154,11 +158,11 @@ class Moe(nn.Module):
         )
         self.router = nn.Linear(M * D, M + 1)
 
-    def forward(self, xs: list[Tensor], there: Tensor) -> Tensor:
+    def forward(self, xs: list[Tensor], there: list[Tensor]) -> Tensor:
         xs = zeroed(xs, there)
-        joint = torch.cat(xs, 1)
+        joint, present = torch.cat(xs, 1), torch.cat(there, 1)
         said = torch.stack([expert(x) for expert, x in zip(self.experts, [*xs, joint], strict=True)], 1)
-        gates = masked_softmax(self.router(joint), torch.cat([there, there.any(1, keepdim=True)], 1))
+        gates = masked_softmax(self.router(joint), torch.cat([present, present.any(1, keepdim=True)], 1))
         return torch.einsum("be,bed->bd", gates, said)
 
 
@@ -168,11 +172,11 @@ class Tfn(nn.Module):
         self.narrow = nn.ModuleList(nn.Linear(D, 32) for _ in range(M))
         self.linear = nn.Linear(33**M, 128)
 
-    def forward(self, xs: list[Tensor], there: Tensor) -> Tensor:
-        one = torch.ones(len(there), 1)
+    def forward(self, xs: list[Tensor], there: list[Tensor]) -> Tensor:
+        one = torch.ones(len(xs[0]), 1)
         a, b, c = (
-            torch.cat([narrow(x).masked_fill(~p.unsqueeze(1), 0.0), one], 1)
-            for narrow, x, p in zip(self.narrow, zeroed(xs, there), there.unbind(1), strict=True)
+            torch.cat([narrow(x).masked_fill(~p, 0.0), one], 1)
+            for narrow, x, p in zip(self.narrow, zeroed(xs, there), there, strict=True)
         )
         tensor = torch.einsum("bi,bj,bk->bijk", a, b, c)
         return self.linear(tensor.flatten(1))
@@ -184,7 +188,7 @@ class Interaction(nn.Module):
         self.linear = nn.Linear(M * D, 128)
         self.bilinear = nn.ModuleList(nn.Linear(D * D, 128, bias=False) for _ in combinations(range(M), 2))
 
-    def forward(self, xs: list[Tensor], there: Tensor) -> Tensor:
+    def forward(self, xs: list[Tensor], there: list[Tensor]) -> Tensor:
         xs = zeroed(xs, there)
         h = self.linear(torch.cat(xs, 1))
         for bilinear, (x, y) in zip(self.bilinear, combinations(xs, 2), strict=True):
@@ -204,9 +208,8 @@ class Lmf(nn.Module):
         self.weights, self.bias = nn.Parameter(torch.ones(4)), nn.Parameter(torch.zeros(128))
         self.factors = nn.ParameterList(torch.randn(4, D + 1, 128) * (D + 1) ** -0.5 for _ in range(M))
 
-    def forward(self, xs: list[Tensor], there: Tensor) -> Tensor:
-        one = torch.ones(len(there), 1)
-        product = 1.0
+    def forward(self, xs: list[Tensor], there: list[Tensor]) -> Tensor:
+        one, product = torch.ones(len(xs[0]), 1), 1.0
         for x, factor in zip(zeroed(xs, there), self.factors, strict=True):
             product = product * torch.matmul(torch.cat([x, one], 1), factor)  # (R, B, D)
         return torch.einsum("r,rbd->bd", self.weights, product) + self.bias
@@ -225,10 +228,10 @@ class Factors(nn.Module):
         super().__init__()
         self.maps = nn.ModuleList(maps)
 
-    def forward(self, xs: list[Tensor], there: Tensor) -> Tensor:
+    def forward(self, xs: list[Tensor], there: list[Tensor]) -> Tensor:
         product = 1.0
-        for to_factor, x, p in zip(self.maps, zeroed(xs, there), there.unbind(1), strict=True):
-            product = product * to_factor(x).masked_fill(~p.unsqueeze(1), 1.0)
+        for to_factor, x, p in zip(self.maps, zeroed(xs, there), there, strict=True):
+            product = product * to_factor(x).masked_fill(~p, 1.0)
         return product
 
 
@@ -238,7 +241,7 @@ class Mlb(nn.Module):
         self.factors = Factors([nn.Sequential(nn.Linear(D, 256), nn.Tanh()) for _ in range(M)])
         self.out = nn.Linear(256, 128)
 
-    def forward(self, xs: list[Tensor], there: Tensor) -> Tensor:
+    def forward(self, xs: list[Tensor], there: list[Tensor]) -> Tensor:
         return self.out(self.factors(xs, there))
 
 
@@ -250,7 +253,7 @@ class Mutan(nn.Module):
         )
         self.out = nn.Linear(128, 128)
 
-    def forward(self, xs: list[Tensor], there: Tensor) -> Tensor:
+    def forward(self, xs: list[Tensor], there: list[Tensor]) -> Tensor:
         return self.out(self.factors(xs, there).view(-1, 5, 128).sum(1))
 
 
@@ -260,7 +263,7 @@ class Mfb(nn.Module):
         self.factors = Factors([nn.Linear(D, 128 * 5) for _ in range(M)])
         self.dropout = nn.Dropout(0.1)
 
-    def forward(self, xs: list[Tensor], there: Tensor) -> Tensor:
+    def forward(self, xs: list[Tensor], there: list[Tensor]) -> Tensor:
         return power_norm(self.dropout(self.factors(xs, there)).view(-1, 128, 5).sum(2))
 
 
@@ -270,7 +273,7 @@ class Mfh(nn.Module):
         self.factors = Factors([nn.Linear(D, 128 * 5) for _ in range(M)])
         self.dropout = nn.Dropout(0.1)
 
-    def forward(self, xs: list[Tensor], there: Tensor) -> Tensor:
+    def forward(self, xs: list[Tensor], there: list[Tensor]) -> Tensor:
         first, second = self.dropout(self.factors(xs, there)).view(-1, 2, 64, 5).unbind(1)
         return torch.cat([power_norm(first.sum(2)), power_norm((second * first).sum(2))], 1)
 
@@ -283,12 +286,12 @@ class Block(nn.Module):
         self.biases = nn.ParameterList(torch.randn(20, 240) / 4 for _ in range(M))
         self.out = nn.Linear(320, 128)
 
-    def forward(self, xs: list[Tensor], there: Tensor) -> Tensor:
+    def forward(self, xs: list[Tensor], there: list[Tensor]) -> Tensor:
         product = 1.0
-        parts = zip(self.first, self.second, self.biases, zeroed(xs, there), there.unbind(1), strict=True)
+        parts = zip(self.first, self.second, self.biases, zeroed(xs, there), there, strict=True)
         for first, second, bias, x, p in parts:
             chunks = torch.einsum("bci,cio->bco", first(x).view(-1, 20, 16), second) + bias
-            product = product * chunks.masked_fill(~p[:, None, None], 1.0)
+            product = product * chunks.masked_fill(~p.unsqueeze(2), 1.0)
         return self.out(power_norm(product.view(-1, 20, 15, 16).sum(2)).flatten(1))
 
     def take(self, ours: nn.Module) -> None:
@@ -306,11 +309,11 @@ class Mcb(nn.Module):
         self.register_buffer("signs", torch.randint(2, (M, D)) * 2.0 - 1)
         self.out = nn.Linear(2048, 128)
 
-    def forward(self, xs: list[Tensor], there: Tensor) -> Tensor:
+    def forward(self, xs: list[Tensor], there: list[Tensor]) -> Tensor:
         product = 1.0
-        for x, place, sign, p in zip(zeroed(xs, there), self.places, self.signs, there.unbind(1), strict=True):
+        for x, place, sign, p in zip(zeroed(xs, there), self.places, self.signs, there, strict=True):
             sketch = torch.zeros(len(x), 2048).index_add(1, place, x * sign)
-            product = product * torch.fft.rfft(sketch).masked_fill(~p.unsqueeze(1), 1.0)
+            product = product * torch.fft.rfft(sketch).masked_fill(~p, 1.0)
         z = torch.fft.irfft(product, n=2048)
         floor = 8 * torch.finfo(z.dtype).eps * z.detach().abs().amax(1, keepdim=True)
         return self.out(power_norm(z.masked_fill(z.abs() <= floor, 0.0)))
@@ -333,19 +336,18 @@ class Misa(nn.Module):
         self.join = nn.Linear(2 * M * 128, 128)
         self.dropout = nn.Dropout(0.5)
 
-    def forward(self, xs: list[Tensor], there: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, xs: list[Tensor], there: list[Tensor]) -> tuple[Tensor, Tensor]:
         u = [project(x) for project, x in zip(self.project, zeroed(xs, there), strict=True)]
         c = [self.common(x).sigmoid() for x in u]
         p = [private(x).sigmoid() for private, x in zip(self.private, u, strict=True)]
         h = torch.stack(c + p, 1)
-        twice = torch.cat([there, there], 1)
+        twice = torch.cat(there + there, 1)
         seen = twice | ~twice.any(1, keepdim=True)
         h = self.norm(h + self.attend(h, h, h, key_padding_mask=~seen, need_weights=False)[0])
         h = h.masked_fill(~twice.unsqueeze(-1), 0.0)
         return self.join(self.dropout(h.flatten(1))).relu(), self.losses(u, c, p, there)
 
-    def losses(self, u: list[Tensor], c: list[Tensor], p: list[Tensor], there: Tensor) -> Tensor:
-        rows = [t.unsqueeze(1) for t in there.unbind(1)]
+    def losses(self, u: list[Tensor], c: list[Tensor], p: list[Tensor], rows: list[Tensor]) -> Tensor:
         similar = [self.cmd(c[i], c[j], rows[i], rows[j]) for i, j in combinations(range(M), 2)]
         counts = [bool(rows[i].sum() > 1 and rows[j].sum() > 1) for i, j in combinations(range(M), 2)]
         similarity = sum(s * k for s, k in zip(similar, counts, strict=True)) / max(1, sum(counts))
@@ -354,7 +356,7 @@ class Misa(nn.Module):
         difference = sum(self.diff(*pair) for pair in pairs) / len(pairs)
         errors = [(self.decode(c[m] + p[m]) - u[m]).square().mean(1, keepdim=True) for m in range(M)]
         wrong = sum((e.masked_fill(~r, 0.0)).sum() for e, r in zip(errors, rows, strict=True))
-        return similarity + 0.3 * difference + wrong / there.sum().clamp(min=1)
+        return similarity + 0.3 * difference + wrong / sum(r.sum() for r in rows).clamp(min=1)
 
     @staticmethod
     def centred(x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -391,25 +393,26 @@ class Misa(nn.Module):
 
 
 class Decision(nn.Module):
-    def forward(self, xs: list[Tensor], there: Tensor) -> Tensor:
+    def forward(self, xs: list[Tensor], there: list[Tensor]) -> Tensor:
         logs = torch.stack(zeroed(xs, there), 1).log_softmax(2)
-        return self.decided(logs, there).masked_fill(~there.any(1, keepdim=True), 0.0)
+        present = torch.cat(there, 1)
+        return self.decided(logs, present).masked_fill(~present.any(1, keepdim=True), 0.0)
 
 
 class Average(Decision):
-    def decided(self, logs: Tensor, there: Tensor) -> Tensor:
-        total = logs.exp().masked_fill(~there.unsqueeze(-1), 0.0).sum(1)
-        return (total / there.sum(1, keepdim=True).clamp(min=1)).clamp(min=1e-30).log()
+    def decided(self, logs: Tensor, present: Tensor) -> Tensor:
+        total = logs.exp().masked_fill(~present.unsqueeze(-1), 0.0).sum(1)
+        return (total / present.sum(1, keepdim=True).clamp(min=1)).clamp(min=1e-30).log()
 
 
 class Product(Decision):
-    def decided(self, logs: Tensor, there: Tensor) -> Tensor:
-        return logs.masked_fill(~there.unsqueeze(-1), 0.0).sum(1).log_softmax(1)
+    def decided(self, logs: Tensor, present: Tensor) -> Tensor:
+        return logs.masked_fill(~present.unsqueeze(-1), 0.0).sum(1).log_softmax(1)
 
 
 class Maximum(Decision):
-    def decided(self, logs: Tensor, there: Tensor) -> Tensor:
-        return logs.masked_fill(~there.unsqueeze(-1), -1e9).amax(1).log_softmax(1)
+    def decided(self, logs: Tensor, present: Tensor) -> Tensor:
+        return logs.masked_fill(~present.unsqueeze(-1), -1e9).amax(1).log_softmax(1)
 
 
 # ---- of steps: xs (B, T, D) each, masks (B, T) each

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from mmfuse.fusion.vectors import stacked
 from mmfuse.types import Fusion, Signal, Signals
 
 
@@ -26,11 +27,10 @@ class Decision(Fusion):
         self.modalities = list(dims)
 
     def forward(self, signals: Signals) -> Signal:
-        present = torch.stack([signals[m].present for m in self.modalities], dim=1)  # (B, M)
-        logits = torch.stack([signals[m].pooled() for m in self.modalities], dim=1)  # (B, M, C)
+        logits, present = stacked(signals, self.modalities)  # (B, M, C), (B, M)
         decided = self.decide(logits.log_softmax(dim=2), present)  # (B, C)
         anything = present.any(dim=1)
-        return Signal.vector(decided.masked_fill(~anything[:, None], 0.0), anything)
+        return Signal.vector(torch.where(anything[:, None], decided, 0.0), anything)
 
     @abstractmethod
     def decide(self, logs: Float[Tensor, "B M C"], present: Bool[Tensor, "B M"]) -> Float[Tensor, "B C"]:

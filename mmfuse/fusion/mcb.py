@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from mmfuse.fusion.power_norm import power_norm
+from mmfuse.fusion.vectors import side_by_side
 from mmfuse.types import Fusion, Signal, Signals
 
 
@@ -36,8 +37,7 @@ class McbFusion(Fusion):
         self.read = nn.Linear(sketch, dim)
 
     def forward(self, signals: Signals) -> Signal:
-        pooled = torch.cat([signals[m].pooled() for m in self.modalities], dim=1)  # (B, sum of D_m)
-        present = torch.stack([signals[m].present for m in self.modalities], dim=1)  # (B, M)
+        pooled, present = side_by_side(signals, self.modalities)  # (B, sum of D_m), (B, M)
         sketch = self.sketched(pooled, present)  # (B, S)
         return Signal.vector(self.read(power_norm(sketch).to(pooled.dtype)), present.any(dim=1))
 
