@@ -1,8 +1,8 @@
 """Every fusion as one would write it for a paper: a few lines of plain torch, to be timed against and checked against.
 
 Default settings; three modalities of one width D. `xs` are the modalities: vectors (B, D) with `there` (B, 1) each,
-whether it is present, or for the methods of steps sequences (B, T, D) with masks (B, T), True where a step is real. What is
-absent counts as the fusion's own docstring has it, or the two would not be the same function.
+whether it is present, or for the methods of steps sequences (B, T, D) with masks (B, T), True where a step is real.
+What is absent counts as the fusion's own docstring has it, or the two would not be the same function.
 """
 
 from itertools import combinations
@@ -248,9 +248,7 @@ class Mlb(nn.Module):
 class Mutan(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.factors = Factors(
-            [nn.Sequential(nn.Linear(D, 128), nn.Tanh(), nn.Linear(128, 5 * 128)) for _ in range(M)]
-        )
+        self.factors = Factors([nn.Sequential(nn.Linear(D, 128), nn.Tanh(), nn.Linear(128, 5 * 128)) for _ in range(M)])
         self.out = nn.Linear(128, 128)
 
     def forward(self, xs: list[Tensor], there: list[Tensor]) -> Tensor:

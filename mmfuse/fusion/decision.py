@@ -40,5 +40,5 @@ class Decision(Fusion):
 def log_mean(logs: Float[Tensor, "B M C"], present: Bool[Tensor, "B M"]) -> Float[Tensor, "B C"]:
     """The logarithm of the mean probability over those present."""
     lowest = torch.finfo(logs.dtype).min  # not -inf, whose slope is NaN in a row without any
-    summed = logs.masked_fill(~present.unsqueeze(-1), lowest).logsumexp(dim=1)  # (B, C)
+    summed = torch.where(present.unsqueeze(-1), logs, lowest).logsumexp(dim=1)  # (B, C)
     return summed - present.sum(dim=1, keepdim=True).clamp(min=1).log()

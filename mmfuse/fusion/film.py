@@ -34,8 +34,8 @@ class FilmFusion(Fusion):
         self.out = nn.Linear(width, dim)
 
     def forward(self, signals: Signals) -> Signal:
-        c, conditioning = side_by_side(signals, self.conditioners)  # (B, D_c), (B, M_c)
-        x, modulated = side_by_side(signals, self.modulated)  # (B, D_x), (B, M_x)
-        heard = conditioning.any(dim=1)  # (B,)
-        scale, shift = torch.where(heard[:, None], self.condition(c), 0.0).chunk(2, dim=1)  # (B, D_x) each
-        return Signal.vector(self.out(torch.addcmul(x + shift, scale, x)), modulated.any(dim=1) | heard)
+        vectors, present = side_by_side(signals, [*self.conditioners, *self.modulated])  # (B, D_c + D_x), (B, M)
+        c, x = vectors.tensor_split([self.condition.in_features], dim=1)  # (B, D_c), (B, D_x)
+        heard = present[:, : len(self.conditioners)].any(dim=1, keepdim=True)  # (B, 1)
+        scale, shift = torch.where(heard, self.condition(c), 0.0).chunk(2, dim=1)  # (B, D_x) each
+        return Signal.vector(self.out(torch.addcmul(x + shift, scale, x)), present.any(dim=1))

@@ -43,5 +43,5 @@ class GatedFusion(Fusion):
         heard = present.unsqueeze(-1)  # (B, M, 1)
         if len(self.speak) == 2:
             opened = torch.cat([opened, 1 - opened], dim=1)  # (B, 2, D)
-            opened = torch.where(heard.flip(1), opened, 1.0)  # alone, it is heard whole
-        return torch.where(heard, opened, 0.0)
+            return torch.where(heard.flip(1), opened, 1.0)  # alone, it is heard whole
+        return opened

@@ -47,7 +47,7 @@ class MagFusion(Fusion):
 
     def forward(self, signals: Signals) -> Signal:
         known = {m: signals[m] for m in (self.anchor, *self.gates)}
-        known = side_by_side(known) if self.aligned else {m: mean(s) for m, s in known.items()}
+        known = aligned(known) if self.aligned else {m: zeroed(mean(s)) for m, s in known.items()}
         t = known[self.anchor].data  # (B, T, D)
         adapted = t + self.nudge(t, known)
         mask = reduce(torch.logical_or, [s.mask for s in known.values()])  # (B, T)
@@ -67,20 +67,26 @@ class MagFusion(Fusion):
 
 def mean(signal: Signal) -> Signal:
     """Of its real steps, in one step."""
-    return Signal.vector(signal.pooled(), signal.present)
+    return signal if signal.mask.shape[1] == 1 else Signal.vector(signal.pooled(), signal.present)
 
 
-def side_by_side(signals: Signals) -> Signals:
+def zeroed(signal: Signal) -> Signal:
+    """Zeros where it is masked."""
+    return Signal(torch.where(signal.mask.unsqueeze(-1), signal.data, 0.0), signal.mask)
+
+
+def aligned(signals: Signals) -> Signals:
     """As many steps of each, zeros where one is masked."""
     check_aligned(signals)
     steps = max(s.mask.shape[1] for s in signals.values())
-    return {m: widened(s, steps) for m, s in signals.items()}
+    return {m: widened(zeroed(s), steps) for m, s in signals.items()}
 
 
 def widened(signal: Signal, steps: int) -> Signal:
-    data = torch.where(signal.mask.unsqueeze(-1), signal.data, 0.0)  # (B, T, D)
     more = steps - signal.mask.shape[1]
-    return Signal(nn.functional.pad(data, (0, 0, 0, more)), nn.functional.pad(signal.mask, (0, more), value=False))
+    return Signal(
+        nn.functional.pad(signal.data, (0, 0, 0, more)), nn.functional.pad(signal.mask, (0, more), value=False)
+    )
 
 
 def check_aligned(signals: Signals) -> None:

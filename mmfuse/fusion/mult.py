@@ -73,11 +73,11 @@ class MultFusion(Fusion):
         return Signal.vector(pooled + self.residual(pooled), present)
 
     def mapped(self, modality: str, signal: Signal) -> Signal:
-        hidden = ~signal.mask.unsqueeze(-1)  # (B, T, 1)
-        given = signal.data.masked_fill(hidden, 0.0).transpose(1, 2)  # (B, D_m, T)
+        real = signal.mask.unsqueeze(-1)  # (B, T, 1)
+        given = torch.where(real, signal.data, 0.0).transpose(1, 2)  # (B, D_m, T)
         data = self.convolutions[modality](given).transpose(1, 2)  # (B, T, D)
         data = data * math.sqrt(data.shape[2]) + sinusoids(data.shape[1], data.shape[2], data.device).to(data.dtype)
-        return Signal(data.masked_fill(hidden, 0.0), signal.mask)
+        return Signal(data * real, signal.mask)  # quicker than where, and no NaN is left
 
     def told(self, target: str, inputs: Signals) -> Signal:
         """A target's steps after all others have spoken to them, and they to each other."""
