@@ -38,10 +38,9 @@ class GatedFusion(Fusion):
         return Signal.vector((gates * projected.tanh()).sum(dim=1), present.any(dim=1))
 
     def gates(self, joined: Float[Tensor, "B J"], present: Bool[Tensor, "B M"]) -> Float[Tensor, "B M D"]:
-        """How much of each modality is heard, feature by feature; 0 where it is absent."""
+        """How much of each modality is heard, feature by feature. One that is absent says 0 whatever its gate is."""
         opened = self.gate(joined).sigmoid().unflatten(1, (-1, self.dim))  # (B, 1 or M, D)
-        heard = present.unsqueeze(-1)  # (B, M, 1)
-        if len(self.speak) == 2:
-            opened = torch.cat([opened, 1 - opened], dim=1)  # (B, 2, D)
-            return torch.where(heard.flip(1), opened, 1.0)  # alone, it is heard whole
-        return opened
+        if len(self.speak) != 2:
+            return opened
+        other = present.unsqueeze(-1).flip(1)  # (B, 2, 1)
+        return torch.where(other, torch.cat([opened, 1 - opened], dim=1), 1.0)  # alone, it is heard whole
