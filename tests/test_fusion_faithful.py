@@ -53,11 +53,6 @@ class TestMult:
         faithful, causal = self.made(DIMS, paper_faithful=True), self.made(DIMS, causal=True, pool="last")
         causal.load_state_dict(faithful.state_dict())
         found, expected = faithful(signals).data, causal(signals).data
-        full = {
-            m: Signal(s.data[:1, : int(s.mask[0].sum())], s.mask[:1, : int(s.mask[0].sum())])
-            for m, s in signals.items()
-        }
-        torch.testing.assert_close(faithful(full).data, causal(full).data)
         torch.testing.assert_close(found[0], expected[0])
         assert not torch.allclose(found[1], expected[1])
 
@@ -118,15 +113,16 @@ class TestMisa:
         torch.testing.assert_close(6 * losses[0]["difference"], losses[1]["difference"])
 
     def test_each_modality_has_a_decoder(self, signals):
+        """One that decodes to zeros is wrong by all that there was, and the others are no more wrong than before."""
         fusion = self.made(paper_faithful=True).eval()
-        before = fusion.fuse(signals).losses["reconstruction"]
-        torch.nn.init.zeros_(fusion.decoders["text"].weight)
-        torch.nn.init.zeros_(fusion.decoders["text"].bias)
+        alone = {m: {n: Signal(s.data, s.mask & (m == n)) for n, s in signals.items()} for m in signals}
+        before = {m: fusion.fuse(heard).losses["reconstruction"] for m, heard in alone.items()}
+        for parameter in fusion.decoders["text"].parameters():
+            torch.nn.init.zeros_(parameter)
+        after = {m: fusion.fuse(heard).losses["reconstruction"] for m, heard in alone.items()}
         u = fusion.project["text"](signals["text"].data[:, 0])
-        others = [fusion.fuse({"text": s["text"]} | s).losses["reconstruction"] for s in (signals,)]
-        assert others[0] != before
-        without = {m: Signal(s.data, s.mask & (m == "text")) for m, s in signals.items()}
-        torch.testing.assert_close(fusion.fuse(without).losses["reconstruction"], u.square().mean())
+        torch.testing.assert_close(after["text"], u.square().mean())
+        assert [bool(after[m] == before[m]) for m in DIMS] == [False, True, True]
 
     @pytest.mark.parametrize("widths", [(3, 2), (3, 2, 4)])
     def test_has_as_many_parameters_as_it_says(self, widths):
