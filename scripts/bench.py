@@ -670,7 +670,7 @@ def cached() -> Iterator[Row]:
 def zoo() -> Iterator[Row]:
     for name in Catalog().options("fusion"):
         ours = fusion_of(name)
-        runs = {"ours": learning(name, ours)}
+        runs = {"ours": learning(name, ours.fuse, ours)}
         if name in rivals.RIVALS:
             runs["rival"] = learning(name, rivals.rival_of(name, ours))
         rate = steps_a_second(runs)
@@ -706,21 +706,15 @@ def fusion_of(name: str) -> Fusion:
     return part(dims={f"m{k}": rivals.D for k in range(rivals.M)})
 
 
-def learning(name: str, fuse: Callable[..., Any], module: nn.Module | None = None) -> Callable[[], None]:
-    """One step, to the gradients of weights and of what encoders said. Fusions take signals, rivals lists."""
+def learning(name: str, fuse: nn.Module | Callable[..., Any], ours: Fusion | None = None) -> Callable[[], None]:
+    """One step, to the gradients of weights and of what encoders said: of `ours` by `fuse`, or of a rival."""
     steps = 50 if name in rivals.STEPS else 1
-    data = [torch.randn(64, steps, rivals.D, requires_grad=True) for _ in range(rivals.M)]
+    shape = (64, rivals.D) if ours is None and steps == 1 else (64, steps, rivals.D)  # rivals take vectors as they are
+    data = [torch.randn(shape, requires_grad=True) for _ in range(rivals.M)]
     masks = [torch.ones(64, steps, dtype=torch.bool) for _ in data]
-    if isinstance(fuse, Fusion) or module is not None:
-        signals = {f"m{k}": Signal(*signal) for k, signal in enumerate(zip(data, masks, strict=True))}
-        arguments: list[Any] = [signals]
-    else:
-        if name not in rivals.STEPS:
-            data = [x.detach().squeeze(1).requires_grad_() for x in data]  # vectors
-        arguments = [data, masks]
-    if isinstance(fuse, Fusion):
-        module, fuse = fuse, fuse.fuse
-    learned = [*data, *(fuse if module is None else module).parameters()]
+    signals = {f"m{k}": Signal(*signal) for k, signal in enumerate(zip(data, masks, strict=True))}
+    arguments = [data, masks] if ours is None else [signals]
+    learned = [*data, *(fuse if ours is None else ours).parameters()]
 
     def step() -> None:
         said = fuse(*arguments)

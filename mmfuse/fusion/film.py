@@ -38,4 +38,4 @@ class FilmFusion(Fusion):
         c, x = vectors.tensor_split([self.condition.in_features], dim=1)  # (B, D_c), (B, D_x)
         heard = present[:, : len(self.conditioners)].any(dim=1, keepdim=True)  # (B, 1)
         scale, shift = torch.where(heard, self.condition(c), 0.0).chunk(2, dim=1)  # (B, D_x) each
-        return Signal.vector(self.out(torch.addcmul(x + shift, scale, x)), present.any(dim=1))
+        return Signal.vector(self.out((1 + scale) * x + shift), present.any(dim=1))
