@@ -684,7 +684,7 @@ def zoo_compiled() -> Iterator[Row]:
         torch.compiler.reset()
         runs = {
             "compiled": learning(name, torch.compile(ours.fuse, dynamic=False), ours),
-            "eager": learning(name, ours),
+            "eager": learning(name, ours.fuse, ours),
         }
         start = time.perf_counter()
         try:
