@@ -28,11 +28,13 @@ class Signal(NamedTuple):
 
     @property
     def present(self) -> Bool[Tensor, " B"]:
-        return self.mask.any(dim=1)
+        return self.mask.squeeze(1) if self.mask.shape[1] == 1 else self.mask.any(dim=1)
 
     def pooled(self) -> Float[Tensor, "B D"]:
         """The mean of the real steps, and zeros where there are none."""
-        total = self.data.masked_fill(~self.mask.unsqueeze(-1), 0.0).sum(dim=1)
+        if self.mask.shape[1] == 1:  # a vector
+            return torch.where(self.mask, self.data.squeeze(1), 0.0)
+        total = torch.where(self.mask.unsqueeze(-1), self.data, 0.0).sum(dim=1)  # quicker than masked_fill
         return total / self.mask.sum(dim=1, keepdim=True).clamp(min=1)
 
     @classmethod

@@ -1,7 +1,8 @@
-"""Speed and memory of the data path and of frozen encoders, each against a rival in the same run.
+"""Speed and memory of the data path, of frozen encoders and of fusions, each against a rival in the same run.
 
-`python scripts/bench.py [NAME ...]`, of vectors, lengths, pictures, memory, table, mel, encoding, fusions, cached. A
-ratio says more than a time does.
+`python scripts/bench.py [NAME ...]`, of vectors, lengths, pictures, memory, table, mel, encoding, fusions, cached, zoo,
+zoo_compiled. The last takes minutes and needs a C++ compiler; it runs only where it is named. A ratio says more than a
+time does.
 """
 
 import argparse
@@ -19,8 +20,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import rivals
 import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
 from PIL import Image
+from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from mmfuse import hub
@@ -48,7 +53,7 @@ from mmfuse.run.loader import loader, training_loader
 from mmfuse.run.make import make
 from mmfuse.run.prepare import Prepared, divide, load, prepare
 from mmfuse.run.settings import patience
-from mmfuse.types import Examples, Listener, Ragged, Signal
+from mmfuse.types import Examples, Fused, Fusion, Listener, Ragged, Signal
 
 GB = 1e9
 REPEATS = 5
@@ -658,7 +663,90 @@ def cached() -> Iterator[Row]:
                 yield Row(f"{name}, mapped, {size}, against memory", ours, rival, (">=", 0.9), "rows/s")
 
 
-PARTS = {part.__name__: part for part in (vectors, lengths, pictures, memory, table, mel, encoding, fusions, cached)}
+# ---- zoo: forward and backward of every fusion, against the same in plain torch with the same weights (rivals.py). One
+# ---- thread, CPU time: 64 rows, three modalities of 128 features, of 50 steps where the method is one of steps, all of
+# ---- them there; the masks are given, for a row may lack any, and both respect them
+
+
+def zoo() -> Iterator[Row]:
+    for name in Catalog().options("fusion"):
+        ours = fusion_of(name)
+        runs = {"ours": learning(name, ours.fuse, ours)}
+        if name in rivals.RIVALS:
+            runs["rival"] = learning(name, rivals.rival_of(name, ours))
+        rate = steps_a_second(runs)
+        goal = (">=", 1.0) if "rival" in rate else None
+        yield Row(f"{name}, against plain torch", rate["ours"], rate.get("rival"), goal, "steps/s")
+
+
+def zoo_compiled() -> Iterator[Row]:
+    for name in Catalog().options("fusion"):
+        ours = fusion_of(name)
+        torch.compiler.reset()
+        runs = {
+            "compiled": learning(name, torch.compile(ours.fuse, dynamic=False), ours),
+            "eager": learning(name, ours.fuse, ours),
+        }
+        start = time.perf_counter()
+        try:
+            runs["compiled"]()
+        except Exception as error:  # no compiler, say: whatever it is, the next one may do
+            yield Row(f"{name}: not compiled, {type(error).__name__}", float("nan"), None, None, "steps/s")
+            continue
+        took = time.perf_counter() - start
+        rate = steps_a_second(runs)
+        about = f"steps/s, after {took:.0f} s of compilation"
+        yield Row(f"{name}, torch.compile against ours", rate["compiled"], rate["eager"], None, about)
+
+
+def fusion_of(name: str) -> Fusion:
+    """By its config's defaults."""
+    torch.manual_seed(0)
+    keys = OmegaConf.to_container(OmegaConf.load(Catalog().find("fusion", name)))
+    part = instantiate(keys, _partial_=True, _convert_="object")
+    return part(dims={f"m{k}": rivals.D for k in range(rivals.M)})
+
+
+def learning(name: str, fuse: nn.Module | Callable[..., Any], ours: Fusion | None = None) -> Callable[[], None]:
+    """One step, to the gradients of weights and of what encoders said: of `ours` by `fuse`, or of a rival."""
+    steps = 50 if name in rivals.STEPS else 1
+    shape = (64, rivals.D) if ours is None and steps == 1 else (64, steps, rivals.D)  # rivals take vectors as they are
+    data = [torch.randn(shape, requires_grad=True) for _ in range(rivals.M)]
+    masks = [torch.ones(64, steps, dtype=torch.bool) for _ in data]
+    signals = {f"m{k}": Signal(*signal) for k, signal in enumerate(zip(data, masks, strict=True))}
+    arguments = [data, masks] if ours is None else [signals]
+    learned = [*data, *(fuse if ours is None else ours).parameters()]
+
+    def step() -> None:
+        said = fuse(*arguments)
+        if isinstance(said, Fused):
+            loss = said.signal.data.sum() + sum(said.losses.values())
+        else:
+            loss = said[0].sum() + said[1] if isinstance(said, tuple) else said.sum()
+        loss.backward()
+        for tensor in learned:
+            tensor.grad = None
+
+    return step
+
+
+def steps_a_second(runs: dict[str, Callable[[], None]], seconds: float = 0.05) -> dict[str, float]:
+    """Several steps at a time, in turns, the quickest of each; in CPU time."""
+    first = next(iter(runs.values()))
+    for run in runs.values():
+        run()
+    start = time.process_time()
+    first()
+    number = max(1, round(seconds / (time.process_time() - start)))
+    many = {name: Again(lambda run=run: (run() for _ in range(number))) for name, run in runs.items()}
+    return {name: number / took for name, took in rates(many, repeats=9, clock=time.process_time).items()}
+
+
+PARTS = {
+    part.__name__: part
+    for part in (vectors, lengths, pictures, memory, table, mel, encoding, fusions, cached, zoo, zoo_compiled)
+}
+ASKED_FOR = {"zoo_compiled"}
 
 
 def machine() -> str:
@@ -671,7 +759,7 @@ def machine() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(PARTS))
-    names = parser.parse_args().names or list(PARTS)
+    names = parser.parse_args().names or [name for name in PARTS if name not in ASKED_FOR]
     if unknown := [name for name in names if name not in PARTS]:
         parser.error(f"there is no {unknown[0]}; there are {', '.join(PARTS)}")
     torch.set_num_threads(1)

@@ -19,7 +19,7 @@ def aligned(signals: Signals, modalities: Sequence[str], align: Align) -> Signal
     `require` refuses a row whose modalities end at different steps, `trust` takes them by number and lets the shorter
     end, `resample` repeats or leaves out real steps, evenly, so that each has as many as the row's longest.
     """
-    filled = {m: Signal(s.data.masked_fill(~s.mask.unsqueeze(-1), 0.0), s.mask) for m, s in signals.items()}
+    filled = {m: Signal(torch.where(s.mask.unsqueeze(-1), s.data, 0.0), s.mask) for m, s in signals.items()}
     filled = {m: filled[m] for m in modalities}
     if align == "require":
         require_equal(filled)
@@ -48,6 +48,8 @@ def widened(signals: Signals) -> Signals:
 
 def padded(values: Tensor, steps: int) -> Tensor:
     """(B, T, ...) -> (B, steps, ...), zeros or False at the end."""
+    if values.shape[1] == steps:
+        return values
     more = values.new_zeros(len(values), steps - values.shape[1], *values.shape[2:])
     return torch.cat([values, more], dim=1)
 

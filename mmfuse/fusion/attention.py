@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from mmfuse import masks
 from mmfuse.fusion.score import Score
 from mmfuse.fusion.shared_space import SharedSpace
+from mmfuse.fusion.vectors import side_by_side
 from mmfuse.types import Fused, Fusion, Signal, Signals
 
 
@@ -43,10 +44,11 @@ class AttentionFusion(Fusion):
     def fuse(self, signals: Signals) -> Fused:
         mapped, present = self.space(signals)  # (B, M, D), (B, M)
         weights = self.weights(signals, mapped, present)
-        return Fused(Signal.vector(torch.einsum("bm,bmd->bd", weights, mapped), present.any(dim=1)), weights=weights)
+        mean = torch.bmm(weights.unsqueeze(1), mapped)  # (B, 1, D)
+        return Fused(Signal(mean, present.any(dim=1, keepdim=True)), weights=weights)
 
     def weights(
         self, signals: Signals, mapped: Float[Tensor, "B M D"], present: Bool[Tensor, "B M"]
     ) -> Float[Tensor, "B M"]:
-        read = torch.cat([signals[m].pooled() for m in self.space.maps], dim=1) if self.joint else mapped
+        read = side_by_side(signals, self.space.maps)[0] if self.joint else mapped
         return masks.softmax(self.score(read), present)

@@ -7,6 +7,7 @@ softmax does not notice.
 Parameters of an attention: 4 D^2 + 3 D; of a block with F units: that, 2 D F + F + D, and 2 D a normalization.
 """
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -31,11 +32,20 @@ class Attention(nn.Module):
         any_seen = seen.any(dim=-1, keepdim=True)  # (B, 1 or Q, 1)
         query, key, value = (
             part.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, H, Q or S, D / H)
-            for part in (self.query(asking), self.key(source), self.value(source))
+            for part in self.projected(asking, source)
         )
         dropout = self.dropout if self.training else 0.0
         read = F.scaled_dot_product_attention(query, key, value, (seen | ~any_seen).unsqueeze(1), dropout)
-        return self.out(read.transpose(1, 2).flatten(2)).masked_fill(~any_seen, 0.0)
+        return self.out(read.transpose(1, 2).flatten(2)) * any_seen
+
+    def projected(self, asking: Float[Tensor, "B Q D"], source: Float[Tensor, "B S D"]) -> tuple[Tensor, ...]:
+        """Queries, keys and values; those made of the same are made at once."""
+        none = torch.zeros_like(self.value.bias)
+        weights, biases = [self.key.weight, self.value.weight], [none, self.value.bias]
+        if asking is source:
+            weights, biases = [self.query.weight, *weights], [self.query.bias, *biases]
+            return F.linear(source, torch.cat(weights), torch.cat(biases)).chunk(3, dim=-1)
+        return self.query(asking), *F.linear(source, torch.cat(weights), torch.cat(biases)).chunk(2, dim=-1)
 
 
 class FeedForward(nn.Sequential):

@@ -4,9 +4,9 @@ Modalities stand in the data set's order, never the alphabet's. An absent one is
 Parameters: (sum of d_m + 1) * dim.
 """
 
-import torch
 from torch import nn
 
+from mmfuse.fusion.vectors import side_by_side
 from mmfuse.types import Fusion, Signal, Signals
 
 
@@ -18,6 +18,5 @@ class ConcatFusion(Fusion):
         self.mix = nn.Sequential(nn.Linear(sum(dims.values()), dim), nn.ReLU(), nn.Dropout(dropout))
 
     def forward(self, signals: Signals) -> Signal:
-        pooled = torch.cat([signals[m].pooled() for m in self.modalities], dim=1)  # (B, sum of D_m)
-        present = torch.stack([signals[m].present for m in self.modalities], dim=1).any(dim=1)  # (B,)
-        return Signal.vector(self.mix(pooled), present)
+        vectors, present = side_by_side(signals, self.modalities)  # (B, sum of D_m), (B, M)
+        return Signal.vector(self.mix(vectors), present.any(dim=1))

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from mmfuse.fusion.vectors import stacked
 from mmfuse.types import Fused, Fusion, Signal, Signals, Task
 
 
@@ -37,13 +38,12 @@ class Decision(Fusion):
         return self.fuse(signals).signal
 
     def heard(self, signals: Signals) -> Heard:
-        present = torch.stack([signals[m].present for m in self.modalities], dim=1)  # (B, M)
-        return Heard(torch.stack([signals[m].pooled() for m in self.modalities], dim=1), present)  # (B, M, C)
+        return Heard(*stacked(signals, self.modalities))
 
     @staticmethod
     def said(decided: Float[Tensor, "B C"], present: Bool[Tensor, "B M"]) -> Signal:
         anything = present.any(dim=1)
-        return Signal.vector(decided.masked_fill(~anything[:, None], 0.0), anything)
+        return Signal.vector(torch.where(anything[:, None], decided, 0.0), anything)
 
     @abstractmethod
     def fuse(self, signals: Signals) -> Fused: ...
@@ -64,7 +64,7 @@ class Rule(Decision):
 def log_mean(logs: Float[Tensor, "B M C"], present: Bool[Tensor, "B M"]) -> Float[Tensor, "B C"]:
     """The logarithm of the mean probability over those present."""
     lowest = torch.finfo(logs.dtype).min  # not -inf, whose slope is NaN in a row without any
-    summed = logs.masked_fill(~present.unsqueeze(-1), lowest).logsumexp(dim=1)  # (B, C)
+    summed = torch.where(present.unsqueeze(-1), logs, lowest).logsumexp(dim=1)  # (B, C)
     return summed - present.sum(dim=1, keepdim=True).clamp(min=1).log()
 
 

@@ -5,9 +5,9 @@ common is found above each one's own hidden layers. With one layer it is concat.
 Parameters: (sum of d_m + 1) dim + (layers - 1) (dim + 1) dim.
 """
 
-import torch
 from torch import nn
 
+from mmfuse.fusion.vectors import side_by_side
 from mmfuse.types import Fusion, Signal, Signals
 
 
@@ -22,6 +22,5 @@ class DeepFusion(Fusion):
         )
 
     def forward(self, signals: Signals) -> Signal:
-        pooled = torch.cat([signals[m].pooled() for m in self.modalities], dim=1)  # (B, sum of D_m)
-        present = torch.stack([signals[m].present for m in self.modalities], dim=1).any(dim=1)  # (B,)
-        return Signal.vector(self.joint(pooled), present)
+        vectors, present = side_by_side(signals, self.modalities)  # (B, sum of D_m), (B, M)
+        return Signal.vector(self.joint(vectors), present.any(dim=1))

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from mmfuse.fusion.vectors import present_in
 from mmfuse.types import Parts, Signal, Signals
 
 
@@ -21,8 +22,8 @@ class Factors(nn.Module):
 
     def forward(self, signals: Signals) -> tuple[Float[Tensor, "B D"], Bool[Tensor, " B"]]:
         """The product, and whether a row has any modality."""
-        present = torch.stack([signals[m].present for m in self.maps], dim=1).any(dim=1)  # (B,)
-        return reduce(torch.mul, [self.factor(m, signals[m]) for m in self.maps]), present
+        product = reduce(torch.mul, [self.factor(m, signals[m]) for m in self.maps])
+        return product, present_in(signals, self.maps).any(dim=1)
 
     def factor(self, modality: str, signal: Signal) -> Float[Tensor, "B D"]:
-        return self.maps[modality](signal.pooled()).masked_fill(~signal.present.unsqueeze(1), 1.0)
+        return torch.where(signal.present.unsqueeze(1), self.maps[modality](signal.pooled()), 1.0)

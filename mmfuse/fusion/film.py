@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from mmfuse.fusion.vectors import side_by_side
 from mmfuse.types import Fusion, Signal, Signals
 
 
@@ -33,9 +34,8 @@ class FilmFusion(Fusion):
         self.out = nn.Linear(width, dim)
 
     def forward(self, signals: Signals) -> Signal:
-        c = torch.cat([signals[m].pooled() for m in self.conditioners], dim=1)  # (B, D_c)
-        x = torch.cat([signals[m].pooled() for m in self.modulated], dim=1)  # (B, D_x)
-        conditioned = torch.stack([signals[m].present for m in self.conditioners], dim=1).any(dim=1)  # (B,)
-        scale, shift = self.condition(c).masked_fill(~conditioned[:, None], 0.0).chunk(2, dim=1)  # (B, D_x) each
-        present = torch.stack([signals[m].present for m in self.modulated], dim=1).any(dim=1)  # (B,)
-        return Signal.vector(self.out((1 + scale) * x + shift), present | conditioned)
+        vectors, present = side_by_side(signals, [*self.conditioners, *self.modulated])  # (B, D_c + D_x), (B, M)
+        c, x = vectors.tensor_split([self.condition.in_features], dim=1)  # (B, D_c), (B, D_x)
+        heard = present[:, : len(self.conditioners)].any(dim=1, keepdim=True)  # (B, 1)
+        scale, shift = torch.where(heard, self.condition(c), 0.0).chunk(2, dim=1)  # (B, D_x) each
+        return Signal.vector(self.out((1 + scale) * x + shift), present.any(dim=1))

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from mmfuse.fusion.vectors import side_by_side
 from mmfuse.types import Fusion, Parts, Signal, Signals
 
 
@@ -23,23 +24,23 @@ class GatedFusion(Fusion):
     def __init__(self, dims: dict[str, int], dim: int = 128, gate_input: Literal["raw", "projected"] = "raw"):
         super().__init__()
         self.dim, self.gate_input = dim, gate_input
+        self.widths = list(dims.values())
         self.speak = Parts({m: nn.Linear(d, dim, bias=False) for m, d in dims.items()})
         read = sum(dims.values()) if gate_input == "raw" else len(dims) * dim
         self.gate = nn.Linear(read, dim * (1 if len(dims) == 2 else len(dims)), bias=False)
 
     def forward(self, signals: Signals) -> Signal:
-        pooled = {m: signals[m].pooled() for m in self.speak}  # each (B, D_m)
-        present = torch.stack([signals[m].present for m in self.speak], dim=1)  # (B, M)
-        projected = torch.stack([speak(pooled[m]) for m, speak in self.speak.items()], dim=1)  # (B, M, D)
-        read = torch.cat(list(pooled.values()), dim=1) if self.gate_input == "raw" else projected.flatten(1)  # (B, J)
+        vectors, present = side_by_side(signals, self.speak)  # (B, sum of D_m), (B, M)
+        parts = zip(self.speak.values(), vectors.split(self.widths, dim=1), strict=True)
+        projected = torch.stack([speak(part) for speak, part in parts], dim=1)  # (B, M, D)
+        read = vectors if self.gate_input == "raw" else projected.flatten(1)  # (B, J)
         gates = self.gates(read, present)  # (B, M, D)
         return Signal.vector((gates * projected.tanh()).sum(dim=1), present.any(dim=1))
 
     def gates(self, joined: Float[Tensor, "B J"], present: Bool[Tensor, "B M"]) -> Float[Tensor, "B M D"]:
-        """How much of each modality is heard, feature by feature; 0 where it is absent."""
+        """How much of each modality is heard, feature by feature. One that is absent says 0 whatever its gate is."""
         opened = self.gate(joined).sigmoid().unflatten(1, (-1, self.dim))  # (B, 1 or M, D)
-        heard = present.unsqueeze(-1)  # (B, M, 1)
-        if len(self.speak) == 2:
-            opened = torch.cat([opened, 1 - opened], dim=1)  # (B, 2, D)
-            opened = opened.masked_fill(~heard.flip(1), 1.0)  # alone, it is heard whole
-        return opened.masked_fill(~heard, 0.0)
+        if len(self.speak) != 2:
+            return opened
+        other = present.unsqueeze(-1).flip(1)  # (B, 2, 1)
+        return torch.where(other, torch.cat([opened, 1 - opened], dim=1), 1.0)  # alone, it is heard whole

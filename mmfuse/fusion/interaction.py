@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from mmfuse.fusion.products import outer
+from mmfuse.fusion.vectors import present_in
 from mmfuse.types import Fusion, Signal, Signals
 
 
@@ -31,7 +32,7 @@ class InteractionFusion(Fusion):
         self.mix = nn.Linear(elements, dim)
 
     def forward(self, signals: Signals) -> Signal:
-        present = torch.stack([signals[m].present for m in self.modalities], dim=1).any(dim=1)  # (B,)
+        present = present_in(signals, self.modalities).any(dim=1)  # (B,)
         pooled = [signals[m].pooled() for m in self.modalities]  # each (B, D_m)
         products = [outer(left, right) for left, right in combinations(pooled, 2)]  # each (B, D_m D_n)
         return Signal.vector(self.mix(torch.cat(pooled + products, dim=1)), present)

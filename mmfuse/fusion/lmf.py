@@ -15,6 +15,7 @@ from functools import reduce
 import torch
 from torch import nn
 
+from mmfuse.fusion.vectors import present_in
 from mmfuse.types import Fusion, Parts, Signal, Signals
 
 
@@ -31,7 +32,7 @@ class LmfFusion(Fusion):
         self.bias = nn.Parameter(torch.zeros(dim))
 
     def forward(self, signals: Signals) -> Signal:
-        present = torch.stack([signals[m].present for m in self.factors], dim=1).any(dim=1)  # (B,)
+        present = present_in(signals, self.factors).any(dim=1)  # (B,)
         product = reduce(torch.mul, [factor(signals[m].pooled()) for m, factor in self.factors.items()])  # (B, R D)
         ranks = product.unflatten(1, (self.rank, self.dim))  # (B, R, D)
         return Signal.vector(torch.einsum("r,brd->bd", self.weights, ranks) + self.bias, present)

@@ -11,6 +11,8 @@ absent anchor is t = 0, which nothing can be added to: what comes out is then a 
 Parameters: sum over the others of (2 d_m + d_t + 1) d_t, and 3 d_t.
 """
 
+from functools import reduce
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -44,35 +46,47 @@ class MagFusion(Fusion):
         self.finish = nn.Sequential(nn.LayerNorm(self.dim), nn.Dropout(dropout))
 
     def forward(self, signals: Signals) -> Signal:
-        signals = {m: signals[m] for m in (self.anchor, *self.gates)}
-        if self.aligned:
-            check_aligned(signals)
-        else:
-            signals = {m: Signal.vector(s.pooled(), s.present) for m, s in signals.items()}
-        steps = max(s.mask.shape[1] for s in signals.values())
-        known = {m: widened(s, steps) for m, s in signals.items()}
+        known = {m: signals[m] for m in (self.anchor, *self.gates)}
+        known = aligned(known) if self.aligned else {m: zeroed(mean(s)) for m, s in known.items()}
         t = known[self.anchor].data  # (B, T, D)
         adapted = t + self.nudge(t, known)
-        mask = torch.stack([s.mask for s in known.values()], dim=-1).any(dim=-1)  # (B, T)
-        return Signal(self.finish(adapted).masked_fill(~mask.unsqueeze(-1), 0.0), mask)
+        mask = reduce(torch.logical_or, [s.mask for s in known.values()])  # (B, T)
+        return Signal(torch.where(mask.unsqueeze(-1), self.finish(adapted), 0.0), mask)
 
     def nudge(self, t: Float[Tensor, "B T D"], known: Signals) -> Float[Tensor, "B T D"]:
         """a H, which is nowhere longer than beta |t|."""
-        heard = torch.stack([known[m].mask for m in self.gates], dim=-1).any(dim=-1, keepdim=True)  # (B, T, 1)
+        heard = reduce(torch.logical_or, [known[m].mask for m in self.gates]).unsqueeze(-1)  # (B, T, 1)
         pushes = [
             gate(torch.cat([known[m].data, t], dim=-1)).relu() * self.maps[m](known[m].data)
             for m, gate in self.gates.items()
         ]  # each (B, T, D), zeros where the modality is
-        push = (torch.stack(pushes).sum(dim=0) + self.bias).masked_fill(~heard, 0.0)
+        push = torch.where(heard, reduce(torch.add, pushes) + self.bias, 0.0)
         room = self.beta * t.norm(dim=-1, keepdim=True) / (push.norm(dim=-1, keepdim=True) + 1e-6)  # (B, T, 1)
         return room.clamp(max=1.0) * push
 
 
+def mean(signal: Signal) -> Signal:
+    """Of its real steps, in one step."""
+    return signal if signal.mask.shape[1] == 1 else Signal.vector(signal.pooled(), signal.present)
+
+
+def zeroed(signal: Signal) -> Signal:
+    """Zeros where it is masked."""
+    return Signal(torch.where(signal.mask.unsqueeze(-1), signal.data, 0.0), signal.mask)
+
+
+def aligned(signals: Signals) -> Signals:
+    """As many steps of each, zeros where one is masked."""
+    check_aligned(signals)
+    steps = max(s.mask.shape[1] for s in signals.values())
+    return {m: widened(zeroed(s), steps) for m, s in signals.items()}
+
+
 def widened(signal: Signal, steps: int) -> Signal:
-    """Zeros where it is masked, and masked steps after its own, up to so many."""
-    data = signal.data.masked_fill(~signal.mask.unsqueeze(-1), 0.0)  # (B, T, D)
     more = steps - signal.mask.shape[1]
-    return Signal(nn.functional.pad(data, (0, 0, 0, more)), nn.functional.pad(signal.mask, (0, more), value=False))
+    return Signal(
+        nn.functional.pad(signal.data, (0, 0, 0, more)), nn.functional.pad(signal.mask, (0, more), value=False)
+    )
 
 
 def check_aligned(signals: Signals) -> None:

@@ -19,4 +19,4 @@ class MaximumFusion(Rule):
 
     def decide(self, logs: Float[Tensor, "B M C"], present: Bool[Tensor, "B M"]) -> Float[Tensor, "B C"]:
         lowest = torch.finfo(logs.dtype).min
-        return logs.masked_fill(~present.unsqueeze(-1), lowest).amax(dim=1).log_softmax(dim=1)
+        return torch.where(present.unsqueeze(-1), logs, lowest).amax(dim=1).log_softmax(dim=1)

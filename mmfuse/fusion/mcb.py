@@ -14,10 +14,11 @@ Parameters: (sketch + 1) * dim.
 from functools import reduce
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Complex, Float, Int
 from torch import Tensor, nn
 
 from mmfuse.fusion.power_norm import power_norm
+from mmfuse.fusion.vectors import side_by_side
 from mmfuse.types import Fusion, Signal, Signals
 
 
@@ -30,27 +31,29 @@ class McbFusion(Fusion):
         self.dim = dim
         self.sketch = sketch
         self.modalities = list(dims)
-        starts = torch.arange(len(dims)).repeat_interleave(torch.tensor(list(dims.values()))) * sketch  # (sum of D_m,)
-        self.register_buffer("places", starts + torch.randint(sketch, starts.shape))
-        self.register_buffer("signs", torch.randint(2, starts.shape) * 2.0 - 1.0)
+        self.widths = list(dims.values())
+        self.register_buffer("places", torch.randint(sketch, (sum(self.widths),)))
+        self.register_buffer("signs", torch.randint(2, (sum(self.widths),)) * 2.0 - 1.0)
         self.read = nn.Linear(sketch, dim)
 
     def forward(self, signals: Signals) -> Signal:
-        pooled = torch.cat([signals[m].pooled() for m in self.modalities], dim=1)  # (B, sum of D_m)
-        present = torch.stack([signals[m].present for m in self.modalities], dim=1)  # (B, M)
+        pooled, present = side_by_side(signals, self.modalities)  # (B, sum of D_m), (B, M)
         sketch = self.sketched(pooled, present)  # (B, S)
         return Signal.vector(self.read(power_norm(sketch).to(pooled.dtype)), present.any(dim=1))
 
     def sketched(self, pooled: Float[Tensor, "B J"], present: Bool[Tensor, "B M"]) -> Float[Tensor, "B S"]:
         """The sketch of the outer product, in float32 at least: there is no transform of less."""
         signed = pooled.to(torch.promote_types(pooled.dtype, torch.float32)) * self.signs  # (B, J)
-        sketches = signed.new_zeros(len(signed), present.shape[1] * self.sketch).index_add(1, self.places, signed)
-        spectra = torch.fft.rfft(sketches.unflatten(1, (-1, self.sketch)))  # (B, M, S // 2 + 1)
-        spectra = spectra.masked_fill(~present.unsqueeze(2), 1.0)
-        return without_noise(torch.fft.irfft(reduce(torch.mul, spectra.unbind(dim=1)), n=self.sketch))
+        parts = zip(signed.split(self.widths, 1), self.places.split(self.widths), present.split(1, 1), strict=True)
+        spectra = [torch.where(there, self.spectrum(*part), 1.0) for *part, there in parts]  # all at once is slower
+        return without_noise(torch.fft.irfft(reduce(torch.mul, spectra), n=self.sketch))
+
+    def spectrum(self, signed: Float[Tensor, "B D"], places: Int[Tensor, " D"]) -> Complex[Tensor, "B F"]:
+        """Of one modality's sketch, F = S // 2 + 1."""
+        return torch.fft.rfft(signed.new_zeros(len(signed), self.sketch).index_add(1, places, signed))
 
 
 def without_noise(sketch: Float[Tensor, "B S"]) -> Float[Tensor, "B S"]:
     """Zeros where a transform and back left only rounding, which a root would make a thousand times larger."""
     floor = 8 * torch.finfo(sketch.dtype).eps * sketch.detach().abs().amax(dim=1, keepdim=True)  # (B, 1)
-    return sketch.masked_fill(sketch.abs() <= floor, 0.0)
+    return torch.where(sketch.abs() > floor, sketch, 0.0)

@@ -16,4 +16,5 @@ class MeanFusion(Fusion):
 
     def forward(self, signals: Signals) -> Signal:
         mapped, present = self.space(signals)  # (B, M, D), (B, M)
-        return Signal.vector(Signal(mapped, present).pooled(), present.any(dim=1))
+        number = present.sum(dim=1).clamp(min=1)[:, None, None]  # (B, 1, 1)
+        return Signal(mapped.sum(dim=1, keepdim=True) / number, present.any(dim=1, keepdim=True))

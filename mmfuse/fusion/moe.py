@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from mmfuse import masks
+from mmfuse.fusion.vectors import side_by_side
 from mmfuse.types import Fused, Fusion, Parts, Signal, Signals
 
 
@@ -38,6 +39,7 @@ class MoeFusion(Fusion):
         if top_k is not None and not 2 <= top_k <= experts:
             raise ValueError(f"top_k={top_k}: from 2, or the router would not learn, up to {experts} experts")
         self.dim, self.top_k, self.balance = dim, top_k, balance
+        self.widths = list(dims.values())
         self.own = Parts({m: network(d, hidden, dim, dropout) for m, d in dims.items()})
         self.joint = network(whole, hidden, dim, dropout) if joint else None
         self.router = nn.Linear(whole, experts)
@@ -46,16 +48,16 @@ class MoeFusion(Fusion):
         return self.fuse(signals).signal
 
     def fuse(self, signals: Signals) -> Fused:
-        pooled = {m: signals[m].pooled() for m in self.own}  # each (B, D_m)
-        present = torch.stack([signals[m].present for m in self.own], dim=1)  # (B, M)
-        whole, anything = torch.cat(list(pooled.values()), dim=1), present.any(dim=1)
-        said, ready = [expert(pooled[m]) for m, expert in self.own.items()], present
+        whole, present = side_by_side(signals, self.own)  # (B, sum of D_m), (B, M)
+        parts = zip(self.own.values(), whole.split(self.widths, dim=1), strict=True)
+        said, ready, anything = [expert(part) for expert, part in parts], present, present.any(dim=1)
         if self.joint is not None:
             said, ready = [*said, self.joint(whole)], torch.cat([present, anything[:, None]], dim=1)  # (B, E)
         scores = self.router(whole)  # (B, E)
         chosen = ready if self.top_k is None else highest(scores, ready, self.top_k)
         shares = masks.softmax(scores, chosen)  # (B, E)
-        signal = Signal.vector(torch.einsum("be,bed->bd", shares, torch.stack(said, dim=1)), anything)
+        mean = torch.bmm(shares.unsqueeze(1), torch.stack(said, dim=1))  # (B, 1, D)
+        signal = Signal(mean, anything.unsqueeze(1))
         losses = {} if self.top_k is None else {"balance": self.balance * imbalance(scores, ready, chosen)}
         return Fused(signal, losses, shares if self.joint is None else None)
 

@@ -20,12 +20,15 @@ class ProductFusion(Rule):
 
     def __init__(self, dims: dict[str, int], prior: Sequence[float] | None = None):
         super().__init__(dims)
+        self.even = prior is None
         shares = [1.0] * self.dim if prior is None else list(prior)
         if len(shares) != self.dim or min(shares) <= 0:
             raise ValueError(f"prior={shares}: a share above 0 is needed for each of {self.dim} classes")
         self.register_buffer("prior", torch.tensor(shares))
 
     def decide(self, logs: Float[Tensor, "B M C"], present: Bool[Tensor, "B M"]) -> Float[Tensor, "B C"]:
-        product = logs.masked_fill(~present.unsqueeze(-1), 0.0).sum(dim=1)  # (B, C)
+        product = torch.where(present.unsqueeze(-1), logs, 0.0).sum(dim=1)  # (B, C)
+        if self.even:  # the prior would take the same from every class
+            return product.log_softmax(dim=1)
         extra = present.sum(dim=1, keepdim=True).sub(1)  # (B, 1)
         return (product - extra * self.prior.log()).log_softmax(dim=1)

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from mmfuse.fusion.vectors import present_in, stacked
 from mmfuse.types import Parts, Signals
 
 
@@ -16,11 +17,13 @@ class SharedSpace(nn.Module):
     def __init__(self, dims: dict[str, int], dim: int | None):
         super().__init__()
         self.dim = max(dims.values()) if dim is None else dim
-        as_they_are = dim is None and len(set(dims.values())) == 1
-        self.maps = Parts({m: nn.Identity() if as_they_are else nn.Linear(d, self.dim) for m, d in dims.items()})
+        self.as_they_are = dim is None and len(set(dims.values())) == 1
+        self.maps = Parts({m: nn.Identity() if self.as_they_are else nn.Linear(d, self.dim) for m, d in dims.items()})
 
     def forward(self, signals: Signals) -> tuple[Float[Tensor, "B M D"], Bool[Tensor, "B M"]]:
         """Every modality's vector, zeros where it is absent, and whether it is present."""
-        present = torch.stack([signals[m].present for m in self.maps], dim=1)  # (B, M)
+        if self.as_they_are:
+            return stacked(signals, self.maps)
+        present = present_in(signals, self.maps)  # (B, M)
         mapped = torch.stack([to_space(signals[m].pooled()) for m, to_space in self.maps.items()], dim=1)  # (B, M, D)
-        return mapped.masked_fill(~present.unsqueeze(-1), 0.0), present
+        return torch.where(present.unsqueeze(-1), mapped, 0.0), present

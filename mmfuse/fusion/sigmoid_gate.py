@@ -7,9 +7,12 @@ An absent modality is left out of the sum; either factor is 1 where nothing is p
 Parameters: (sum of d_m) dim + dim^2.
 """
 
+from functools import reduce
+
 import torch
 from torch import nn
 
+from mmfuse.fusion.vectors import present_in
 from mmfuse.types import Fusion, Parts, Signal, Signals
 
 
@@ -28,7 +31,7 @@ class SigmoidGateFusion(Fusion):
 
     def forward(self, signals: Signals) -> Signal:
         gating = signals[self.gate_by].present  # (B,)
-        gated = torch.stack([signals[m].present for m in self.speak], dim=1).any(dim=1)  # (B,)
-        gate = self.gate(signals[self.gate_by].pooled()).sigmoid().masked_fill(~gating[:, None], 1.0)  # (B, D)
-        spoken = torch.stack([speak(signals[m].pooled()) for m, speak in self.speak.items()]).sum(dim=0)  # (B, D)
-        return Signal.vector(self.out(gate * spoken.masked_fill(~gated[:, None], 1.0)), gating | gated)
+        gated = present_in(signals, self.speak).any(dim=1)  # (B,)
+        gate = torch.where(gating[:, None], self.gate(signals[self.gate_by].pooled()).sigmoid(), 1.0)  # (B, D)
+        spoken = reduce(torch.add, [speak(signals[m].pooled()) for m, speak in self.speak.items()])  # (B, D)
+        return Signal.vector(self.out(gate * torch.where(gated[:, None], spoken, 1.0)), gating | gated)

@@ -24,11 +24,11 @@ class StepSpace(nn.Module):
         return {m: self.mapped(to_space, signals[m]) for m, to_space in self.maps.items()}
 
     def mapped(self, to_space: nn.Module, signal: Signal) -> Signal:
-        hidden = ~signal.mask.unsqueeze(-1)  # (B, T, 1)
-        data = to_space(signal.data.masked_fill(hidden, 0.0))  # (B, T, D)
+        real = signal.mask.unsqueeze(-1)  # (B, T, 1)
+        data = to_space(torch.where(real, signal.data, 0.0))  # (B, T, D)
         if self.positions:
             data = data + sinusoids(data.shape[1], data.shape[2], data.device).to(data.dtype)
-        return Signal(data.masked_fill(hidden, 0.0), signal.mask)
+        return Signal(data * real, signal.mask)  # quicker than where, and no NaN is left
 
 
 def joined(signals: Signals) -> Signal:

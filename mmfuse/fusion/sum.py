@@ -17,4 +17,4 @@ class SumFusion(Fusion):
 
     def forward(self, signals: Signals) -> Signal:
         mapped, present = self.space(signals)  # (B, M, D), (B, M)
-        return Signal.vector(mapped.sum(dim=1), present.any(dim=1))
+        return Signal(mapped.sum(dim=1, keepdim=True), present.any(dim=1, keepdim=True))

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmfuse.fusion.products import outer
+from mmfuse.fusion.vectors import present_in
 from mmfuse.types import Fusion, Parts, Signal, Signals
 
 
@@ -45,7 +46,7 @@ class TfnFusion(Fusion):
         self.mix = nn.Sequential(nn.Dropout(dropout), nn.Linear(elements, dim))
 
     def forward(self, signals: Signals) -> Signal:
-        present = torch.stack([signals[m].present for m in self.narrow], dim=1).any(dim=1)  # (B,)
+        present = present_in(signals, self.narrow).any(dim=1)  # (B,)
         return Signal.vector(self.mix(self.tensor(signals)), present)
 
     def tensor(self, signals: Signals) -> Float[Tensor, "B E"]:
@@ -54,5 +55,5 @@ class TfnFusion(Fusion):
 
     def factor(self, modality: str, signal: Signal) -> Float[Tensor, "B e"]:
         """[z; 1], e_m + 1 wide."""
-        features = self.narrow[modality](signal.pooled()).masked_fill(~signal.present.unsqueeze(1), 0.0)
+        features = torch.where(signal.present.unsqueeze(1), self.narrow[modality](signal.pooled()), 0.0)
         return F.pad(features, (0, 1), value=1.0)

@@ -39,7 +39,8 @@ class WeightedFusion(Fusion):
         weights = self.fixed if self.learned is None else self.learned.softmax(dim=0)  # (M,)
         shares = weights * present  # (B, M)
         shares = shares / shares.sum(dim=1, keepdim=True).clamp(min=torch.finfo(shares.dtype).tiny)
-        return Fused(Signal.vector(torch.einsum("bm,bmd->bd", shares, mapped), present.any(dim=1)), weights=shares)
+        mean = torch.bmm(shares.unsqueeze(1), mapped)  # (B, 1, D)
+        return Fused(Signal(mean, present.any(dim=1, keepdim=True)), weights=shares)
 
 
 def by_modality(weights: Mapping[str, float] | Sequence[float], modalities: Sequence[str]) -> list[float]:
