@@ -93,6 +93,10 @@ class Lines(Listener):
             f"  loss {figures['train/loss']:.4f}  val/loss {figures['val/loss']:.4f}  {shown}"
         )
 
+    def baseline(self, name: str, number: int, of: int, known: bool, said: Mapping[str, Any]) -> None:
+        figures = "   ".join(figure(f, about, full=True) for f, about in said.items())
+        self.write(f"baseline {number}/{of}   {name}   {figures}{'   (from before)' * known}")
+
     def scored(self, metrics: Mapping[str, Any], headlines: Mapping[str, Sequence[str]]) -> None:
         for task, table in metrics["test"].items():
             runs = len(next(iter(table.values()))["values"])
@@ -101,6 +105,8 @@ class Lines(Listener):
             self.write(
                 f"{label}{name}   {'   '.join(figure(f, table[f], i == 0) for i, f in enumerate(headlines[task]))}"
             )
+        if "gain" in metrics:
+            self.write(f"gain   {100 * metrics['gain']:+.1f} % in the mean over tasks, against a model for each")
         for line in moved(metrics.get("transfer", {})):
             self.write(line)
 
@@ -229,6 +235,9 @@ class JsonLines(Listener):
     def scored(self, metrics: Mapping[str, Any], headlines: Mapping[str, Sequence[str]]) -> None:
         self.say("metrics", metrics=metrics)
 
+    def baseline(self, name: str, number: int, of: int, known: bool, said: Mapping[str, Any]) -> None:
+        self.say("baseline", name=name, number=number, of=of, known=known, figures=dict(said))
+
     def checked(self, losses: Mapping[str, float], rows: int) -> None:
         self.say("checked", losses=dict(losses), rows=rows)
 
@@ -250,7 +259,8 @@ def figure(name: str, about: Mapping[str, Any], full: bool) -> str:
     'precision .500 [.400, .600]'
     """
     name = name if name == "f1_macro" else name.removesuffix("_macro")
-    spread = f" ± {number(about['std'])}" if full and about["std"] == about["std"] else ""
+    known = about["std"] is not None and about["std"] == about["std"]  # NaN, and null in a file, of a single run
+    spread = f" ± {number(about['std'])}" if full and known else ""
     interval = f" [{', '.join(number(bound) for bound in about['ci95'])}]" if full else ""
     return f"{name} {number(about['mean'])}{spread}{interval}"
 

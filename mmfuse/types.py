@@ -441,6 +441,9 @@ class Listener:
     def epoch(self, figures: Mapping[str, float | int]) -> None:
         """An epoch has ended: "epoch", "step", "seconds", losses and validation scores."""
 
+    def baseline(self, name: str, number: int, of: int, known: bool, said: Mapping[str, Any]) -> None:
+        """What the run is compared with has been trained, or was `known` from a run before; its figures by name."""
+
     def scored(self, metrics: Mapping[str, Any], headlines: Mapping[str, Sequence[str]]) -> None:
         """The run's figures, as metrics.json has them, and which of each task's to show first."""
 

@@ -1,5 +1,6 @@
 """From a resolved config to a result: every seed of every fold, and the whole record."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from mmfuse.record import log, manifest, predictions
 from mmfuse.record.facts import classes, facts
 from mmfuse.record.history import History
 from mmfuse.record.status import Status
+from mmfuse.run import baselines
 from mmfuse.run.build import learner
 from mmfuse.run.describe import describe
 from mmfuse.run.examine import examine
@@ -22,7 +24,7 @@ from mmfuse.run.recording import Recording
 from mmfuse.run.settings import patience, rehearse
 from mmfuse.run.stacked import out_of_fold, refuse_unless_divided, stacks, teach
 from mmfuse.run.transfer import Figures, refuse_unless_paired, summary, transferred
-from mmfuse.types import Examples, Listener
+from mmfuse.types import Examples, Listener, Task
 
 
 def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
@@ -75,6 +77,8 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
     metrics: dict[str, Any] = {name: tables.pop(name) for name in ("test", "val")}
     if tables:
         metrics["views"] = {name.removeprefix("views/"): table for name, table in tables.items()}
+    if cfg["baselines"]:
+        metrics |= compared(cfg, metrics["test"], data["fingerprint"], tasks, listener)
     if moved:
         metrics["transfer"] = summary(moved)
     write_json(folder / "metrics.json", metrics)
@@ -82,6 +86,20 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
     listener.scored(metrics, {name: task.headline for name, task in tasks.items()})
     status.say("done", exit_code=0)
     return metrics
+
+
+def compared(
+    cfg: Config, test: dict[str, Any], fingerprint: str, tasks: Mapping[str, Task], listener: Listener
+) -> dict[str, Any]:
+    """What metrics.json says of the runs that this one is compared with."""
+    folders = baselines.trained(cfg, fingerprint, tasks, listener)
+    scores = {name: baselines.metrics_of(folder)["test"] for name, folder in folders.items()}
+    found: dict[str, Any] = {"baselines": {n: {"run": folders[n].name, "test": table} for n, table in scores.items()}}
+    if len(tasks) > 1:
+        alone = {t: scores[f"task {t}"] for t in tasks}
+        better = {t: (task.headline[0], "mae" not in task.headline[0]) for t, task in tasks.items()}
+        found["gain"] = baselines.gain(test, alone, better)
+    return found
 
 
 def replicate(

@@ -1,0 +1,116 @@
+"""What a run is to be compared with: the same experiment on less, under the same budget, rows and seeds.
+
+Each modality alone and all of them concatenated, without objectives, balance or schedule; and, of several tasks, each
+task alone. Each is a run of its own, with the whole record, in outputs/baselines, where the next run with the same data
+and settings finds it.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from filelock import FileLock
+
+from mmfuse import __version__
+from mmfuse.atomic import write_text
+from mmfuse.config.catalog import Catalog
+from mmfuse.record.status import Status
+from mmfuse.run.make import Config
+from mmfuse.types import Listener, Task
+
+ASIDE = ("name", "output_dir", "baselines", "cache", "threads", "loader", "bootstrap", "choices")  # change no result
+PLAIN = {"fusion": "concat", "model": "feature", "balance": "plain", "schedule": "synchronous"}
+
+
+def wanted(cfg: Config) -> dict[str, Config]:
+    """By name, such as "text", "concat" and "task digit"; each its whole config."""
+    plain = {**cfg, "objectives": {}, "baselines": False, "strategy": {**cfg["strategy"], "transfer": False}}
+    for group, name in PLAIN.items():
+        plain[group] = option(group, name)
+    plain["choices"] = {**cfg["choices"], **PLAIN}
+    found = {}
+    if len(cfg["modalities"]) > 1:
+        found = {m: narrowed(plain, modalities=[m]) for m in cfg["modalities"]}
+        found["concat"] = plain
+    if len(cfg["tasks"]) > 1:
+        alone = {**cfg, "baselines": False, "balance": plain["balance"], "objectives": {}}
+        alone["choices"] = {**cfg["choices"], "balance": "plain"}
+        found |= {f"task {t}": narrowed(alone, tasks=[t]) for t in cfg["tasks"]}
+    return found
+
+
+def option(group: str, name: str) -> dict[str, Any]:
+    from omegaconf import OmegaConf
+
+    values = OmegaConf.to_container(OmegaConf.load(Catalog().find(group, name)))
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
+
+
+def narrowed(cfg: Config, **names: list[str]) -> Config:
+    """On fewer modalities or tasks."""
+    dataset = {**cfg["dataset"], **{what: {n: cfg["dataset"][what][n] for n in some} for what, some in names.items()}}
+    encoder = {m: about for m, about in cfg["encoder"].items() if m in dataset["modalities"]}
+    return {**cfg, **names, "dataset": dataset, "encoder": encoder}
+
+
+def key(cfg: Config, fingerprint: str) -> str:
+    """Of what decides a result: settings, data, version."""
+    decides = {k: v for k, v in cfg.items() if k not in ASIDE}
+    text = json.dumps([decides, fingerprint, __version__], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def trained(cfg: Config, fingerprint: str, tasks: Mapping[str, Task], listener: Listener) -> dict[str, Path]:
+    """By name, the folder of a finished run: trained now, or found."""
+    from mmfuse.run.train import run
+
+    found = {}
+    each = wanted(cfg)
+    for number, (name, about) in enumerate(each.items(), start=1):
+        folder = Path(cfg["output_dir"]) / "baselines" / f"{name.replace(' ', '-')}-{key(about, fingerprint)}"
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f".{folder.name}.lock")):  # another run may be at the same one
+            known = Status.read(folder) == "done"
+            if not known:
+                shutil.rmtree(folder, ignore_errors=True)  # of a run that was stopped
+                folder.mkdir()
+                write_text(folder / "config.yaml", yaml.safe_dump(about, sort_keys=False, allow_unicode=True))
+                run(about, folder, Listener())
+        listener.baseline(name, number, len(each), known, headlines(metrics_of(folder)["test"], tasks))
+        found[name] = folder
+    return found
+
+
+def headlines(test: Mapping[str, Any], tasks: Mapping[str, Task]) -> dict[str, Any]:
+    """Each task's first figure, by its name, and the task's where there are several."""
+    found = {t: tasks[t].headline[0] for t in test}
+    return {f if len(test) == 1 else f"{t} {f}": test[t][f] for t, f in found.items()}
+
+
+def metrics_of(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    return found
+
+
+def gain(
+    metrics: Mapping[str, Any], alone: Mapping[str, Mapping[str, Any]], better: Mapping[str, tuple[str, bool]]
+) -> float:
+    """The mean relative gain over models that learn one task each, in the mean over tasks.
+
+    `better` tells of each task which figure counts, and whether more is better.
+
+    >>> both = {"a": {"accuracy": {"mean": 0.9}}, "b": {"mae": {"mean": 1.1}}}
+    >>> one = {"a": {"a": {"accuracy": {"mean": 0.8}}}, "b": {"b": {"mae": {"mean": 1.0}}}}
+    >>> round(gain(both, one, {"a": ("accuracy", True), "b": ("mae", False)}), 4)
+    0.0125
+    """
+    gains = []
+    for task, (figure, more) in better.items():
+        single, joint = alone[task][task][figure]["mean"], metrics[task][figure]["mean"]
+        gains.append((joint - single) / single * (1 if more else -1))
+    return sum(gains) / len(gains)
