@@ -105,6 +105,8 @@ class Lines(Listener):
             self.write(
                 f"{label}{name}   {'   '.join(figure(f, table[f], i == 0) for i, f in enumerate(headlines[task]))}"
             )
+        for task, table in metrics.get("verdict", {}).items():
+            self.write(judged(task if len(metrics["verdict"]) > 1 else "", table))
         if "gain" in metrics:
             self.write(f"gain   {100 * metrics['gain']:+.1f} % in the mean over tasks, against a model for each")
         for line in moved(metrics.get("transfer", {})):
@@ -263,6 +265,30 @@ def figure(name: str, about: Mapping[str, Any], full: bool) -> str:
     spread = f" ± {number(about['std'])}" if full and known else ""
     interval = f" [{', '.join(number(bound) for bound in about['ci95'])}]" if full else ""
     return f"{name} {number(about['mean'])}{spread}{interval}"
+
+
+def judged(task: str, table: Mapping[str, Any]) -> str:
+    """
+    >>> about = {"value": 0.875, "difference": 0.081, "ci95": [0.052, 0.11], "p_holm": 0.0002, "detectable": 0.03}
+    >>> print(judged("", {"figure": "accuracy", "best": "image", "verdict": "HELPS", "against": {"image": about}}))
+    fusion HELPS: accuracy +.081 [+.052, +.110] over the best single modality (image, .875), p = .0002
+    """
+    about = table["against"][table["best"]]
+    change, low, high = (signed(value) for value in (about["difference"], *about["ci95"]))
+    p = f"p = {about['p_holm']:.4f}".replace("0.", ".")
+    over = f"the best single modality ({table['best']}, {number(about['value'])})"
+    said = f"{table['figure']} {change} [{low}, {high}] over {over}, {p}"
+    short = f"; these test rows can show {number(about['detectable'])}" if table["verdict"] == "NO EVIDENCE" else ""
+    evidence = "NO EVIDENCE that it helps" if table["verdict"] == "NO EVIDENCE" else table["verdict"]
+    return f"fusion{f' for {task}' if task else ''} {evidence}: {said}{short}"
+
+
+def signed(value: float) -> str:
+    """
+    >>> signed(0.0812), signed(-0.5)
+    ('+.081', '-.500')
+    """
+    return f"{value:+.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:+.3f}"
 
 
 def moved(transfer: Mapping[str, Any]) -> list[str]:

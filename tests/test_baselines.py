@@ -41,7 +41,7 @@ def test_are_trained_once(several):
 
 
 def test_are_what_would_be_trained_if_typed(several, tmp_path):
-    cfg, metrics, _, _ = several
+    _, metrics, _, _ = several
     typed = {
         "text": ["modalities=[text]", "strategy=multi_task", "tasks=[digit,parity]", "fusion=concat"],
         "task parity": ["tasks=[parity]"],
@@ -84,3 +84,16 @@ def test_settings_that_change_no_result_find_the_same():
     assert keys[0] == keys[1]
     assert not set(keys[0]) & set(keys[2])
     assert keys[0] != [baselines.key(about, "other data") for about in baselines.wanted(cfg).values()]
+
+
+def test_the_verdict_is_against_the_best_on_validation(several):
+    _, metrics, _, _ = several
+    for task in ("digit", "parity"):
+        table = metrics["verdict"][task]
+        about = table["against"][table["best"]]
+        assert table["best"] in ("image", "text")
+        assert set(table["against"]) == {table["best"], "concat"}
+        fused = metrics["test"][task]["accuracy"]["mean"]
+        alone = metrics["baselines"][table["best"]]["test"][task]["accuracy"]["mean"]
+        assert about["difference"] == pytest.approx(fused - alone)
+        assert about["p_holm"] >= about["p"]

@@ -1,15 +1,16 @@
 """From a resolved config to a result: every seed of every fold, and the whole record."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from mmfuse.atomic import write_json
 from mmfuse.metrics.summary import Answers, summarise
-from mmfuse.record import log, manifest, predictions
+from mmfuse.record import answers, log, manifest, predictions
 from mmfuse.record.facts import classes, facts
 from mmfuse.record.history import History
 from mmfuse.record.status import Status
@@ -24,7 +25,8 @@ from mmfuse.run.recording import Recording
 from mmfuse.run.settings import patience, rehearse
 from mmfuse.run.stacked import out_of_fold, refuse_unless_divided, stacks, teach
 from mmfuse.run.transfer import Figures, refuse_unless_paired, summary, transferred
-from mmfuse.types import Examples, Listener, Task
+from mmfuse.run.verdict import verdict
+from mmfuse.types import Examples, Listener
 
 
 def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
@@ -67,8 +69,8 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
         for seed in cfg["seeds"]:
             place = folder / (f"seed-{seed}" if fold is None else f"seed-{seed}-fold-{fold}")
             with log.to_file(place / "logs" / "rank0.log"):
-                for name, answers in replicate(cfg, examples, prepared, seed, place, listener, status, moved).items():
-                    said[name].append(answers)
+                for name, each in replicate(cfg, examples, prepared, seed, place, listener, status, moved).items():
+                    said[name].append(each)
     tasks = examples.tasks
     tables = {
         name: {t: summarise(task, t, runs, cfg["bootstrap"]) for t, task in tasks.items()}
@@ -78,7 +80,7 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
     if tables:
         metrics["views"] = {name.removeprefix("views/"): table for name, table in tables.items()}
     if cfg["baselines"]:
-        metrics |= compared(cfg, metrics["test"], data["fingerprint"], tasks, listener)
+        metrics |= compared(cfg, metrics["test"], said["test"], data["fingerprint"], examples, listener)
     if moved:
         metrics["transfer"] = summary(moved)
     write_json(folder / "metrics.json", metrics)
@@ -89,14 +91,24 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
 
 
 def compared(
-    cfg: Config, test: dict[str, Any], fingerprint: str, tasks: Mapping[str, Task], listener: Listener
+    cfg: Config,
+    test: dict[str, Any],
+    said: Sequence[Answers],
+    fingerprint: str,
+    examples: Examples,
+    listener: Listener,
 ) -> dict[str, Any]:
     """What metrics.json says of the runs that this one is compared with."""
+    tasks = examples.tasks
     folders = baselines.trained(cfg, fingerprint, tasks, listener)
-    scores = {name: baselines.metrics_of(folder)["test"] for name, folder in folders.items()}
-    found: dict[str, Any] = {"baselines": {n: {"run": folders[n].name, "test": table} for n, table in scores.items()}}
+    scores = {name: baselines.metrics_of(folder) for name, folder in folders.items()}
+    found: dict[str, Any] = {"baselines": {n: {"run": folders[n].name, "test": s["test"]} for n, s in scores.items()}}
+    if len(cfg["modalities"]) > 1:
+        groups = None if examples.groups is None else np.unique(examples.groups, return_inverse=True)[1]
+        compared_to = (said, folders, scores, cfg["modalities"], groups, cfg["bootstrap"])
+        found["verdict"] = verdict(tasks, *compared_to)
     if len(tasks) > 1:
-        alone = {t: scores[f"task {t}"] for t in tasks}
+        alone = {t: scores[f"task {t}"]["test"] for t in tasks}
         better = {t: (task.headline[0], "mae" not in task.headline[0]) for t, task in tasks.items()}
         found["gain"] = baselines.gain(test, alone, better)
     return found
@@ -125,7 +137,7 @@ def replicate(
     trained = learner(cfg, prepared, seed)
     schedule = trained.schedule
     stacked = stacks(trained.model)
-    answers = out_of_fold(cfg, examples, prepared, seed, place, listener, status) if stacked else {}
+    unseen = out_of_fold(cfg, examples, prepared, seed, place, listener, status) if stacked else {}
     trainer = fit(
         trained,
         partial(make, cfg["trainer"], "trainer"),
@@ -136,7 +148,7 @@ def replicate(
         Recording(listener, history, status),
     )
     if stacked:
-        teach(trained.model, examples, prepared, answers)
+        teach(trained.model, examples, prepared, unseen)
         keep(trained, place / "checkpoints")
     heard = None if schedule.tested is None else schedule.views[schedule.tested]
     asked = {"val": (prepared.split.val, heard), "test": (prepared.split.test, heard)}
@@ -151,6 +163,7 @@ def replicate(
             {t: task.answer(said[t].prediction) for t, task in prepared.tasks.items()},
             {t: units.target.numpy() for t, units in said.items()},
         )
+    answers.save(place / "answers.npz", found)
     test = found["test"]
     recorded = {
         t: (test.rows[t], task.recorded(test.answers[t], test.targets[t])) for t, task in prepared.tasks.items()
