@@ -219,6 +219,24 @@ def test_experiment_files(tmp_path):
     assert "there is no such file" in refusal(experiment=str(tmp_path / "nothing.yaml"))
 
 
+def test_a_packaged_experiment_gives_way_to_what_is_typed():
+    config = composed("fusion=concat", "encoder.question=bag", "trainer.max_epochs=3", experiment="easy_vqa")
+    assert [config["choices"][group] for group in ("dataset", "fusion")] == ["easy_vqa", "concat"]
+    assert {m: about["name"] for m, about in config["encoder"].items()} == {"image": "lenet", "question": "bag"}
+    assert (config["encoder"]["image"]["prepare"]["size"], config["trainer"]["max_epochs"]) == ([32, 32], 3)
+
+
+@pytest.mark.parametrize("name", Catalog().options("experiment"))
+def test_an_experiment_composes_and_shows_its_keys_as_they_are_typed(name):
+    config, said = composed(experiment=name), card(Catalog(), f"experiment/{name}")
+    keys = [line.strip().partition("=")[0] for line in said.splitlines() if line.startswith("  ")]
+    assert keys
+    for key in keys:
+        inside = config
+        for part in key.split("."):
+            inside = inside[part]
+
+
 def test_every_key_of_train_yaml_has_a_meaning():
     fields = schema.build(Catalog(), schema.defaults(Catalog()), {}).fields
     obvious = {"early_stopping.min_delta", "dataset.split.seed", "seed"}

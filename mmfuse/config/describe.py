@@ -59,7 +59,7 @@ def card(catalog: Catalog, name: str) -> str:
     group, prefix = option.partition("/")[0], option.partition("/")[0]
     if group == "encoder":
         prefix = f"encoder.{option.split('/')[1]}"
-    own = of_file(file, "" if group == "strategy" else prefix, option.rpartition("/")[0], catalog)
+    own = of_file(file, "" if group in ("strategy", "experiment") else prefix, option.rpartition("/")[0], catalog)
     fields = of_encoder(own, prefix) if group == "encoder" else of_part(own, prefix, group)
     if group == "dataset":  # what an experiment says of every data set
         every = of_file(catalog.files["train"][0])
