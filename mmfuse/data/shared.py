@@ -24,9 +24,7 @@ class Shared(Dataset):
 
     def load(self, split: str | None = None, group: str | None = None) -> Examples:
         if split or group:
-            raise ConfigError(
-                "dataset.split: the toy has no columns to split or group by; use dataset.split.ratios"
-            )
+            raise ConfigError("dataset.split: the toy has no columns to split or group by; use dataset.split.ratios")
         random = np.random.default_rng(self.seed)
         kind = random.integers(CLASSES, size=self.rows)  # (N,)
         place = np.eye(CLASSES)[kind] + 0.25 * random.standard_normal((self.rows, CLASSES))  # (N, 4)
@@ -34,7 +32,7 @@ class Shared(Dataset):
         return Examples(
             raw={m: list(views[m]) for m in self.modalities},
             columns={m: m for m in self.modalities},
-            targets={t: kind for t in self.tasks},
+            targets=dict.fromkeys(self.tasks, kind),
             tasks={t: Multiclass([str(k) for k in range(CLASSES)]) for t in self.tasks},
             ids=[str(row) for row in range(self.rows)],
         )

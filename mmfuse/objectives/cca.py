@@ -8,7 +8,8 @@ the sum of singular values, which it is not; this is the nuclear norm. The covar
 factors, which has the same singular values and, unlike inverse roots by eigenvectors, a gradient where variances are
 equal; in float64, which covariances of large codes need, and which is not to be had on every accelerator.
 
-Each batch has its own covariances. With less than 5 x D rows they correlate by chance, and it warns, once.
+Codes are alike up to an invertible linear map of each, no further: heads that are taught by one modality cannot be asked
+of another without that map. Each batch has its own covariances. With less than 5 x D rows they correlate by chance, and it warns, once.
 It counts the rows that have both modalities, of all devices together; fewer than two of them are no loss.
 """
 

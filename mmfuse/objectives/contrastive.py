@@ -24,7 +24,6 @@ from mmfuse.objectives.pairs import Alignment, Pair
 from mmfuse.objectives.ranks import joined
 from mmfuse.tasks.multiclass import Multiclass
 from mmfuse.tasks.pairs import Pairs, from_each
-from mmfuse.tasks.tokens import Tokens
 from mmfuse.types import Batch, Task
 
 LARGEST = 100.0  # scale
@@ -45,7 +44,9 @@ class Contrastive(Alignment):
         super().__init__(dims, weight, projection)
         if temperature <= 0 or (learned and temperature < 1 / LARGEST):
             raise ValueError(f"temperature={temperature}: more than 0 is needed, and {1 / LARGEST} where it is learned")
-        labels = {t for t, task in tasks.items() if isinstance(task, Multiclass | Pairs) and not isinstance(task, Tokens)}
+        labels = {
+            t for t, task in tasks.items() if isinstance(task, Multiclass | Pairs) and not isinstance(task, Tokens)
+        }
         if positives is not None and positives not in labels:
             raise ValueError(f"positives={positives}: a task of one class a row is needed; there are {sorted(labels)}")
         self.positives, self.learned = positives, learned

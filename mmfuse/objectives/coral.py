@@ -29,6 +29,7 @@ class Coral(Alignment):
 
 def coral(x: Float[Tensor, "n d"], y: Float[Tensor, "k d"]) -> Float[Tensor, ""]:
     """
+    >>> import torch
     >>> coral(torch.tensor([[1.0, 1.0], [-1.0, -1.0]]), torch.zeros(3, 2)).item()  # 4 x 2^2 / (4 x 2^2)
     1.0
     """

@@ -21,7 +21,6 @@ from torch.nn import functional as F
 from mmfuse import masks
 from mmfuse.objectives.pairs import checked, precise, several
 from mmfuse.tasks.multiclass import Multiclass
-from mmfuse.tasks.tokens import Tokens
 from mmfuse.types import Batch, Losses, Objective, Outputs, Task
 
 
@@ -42,7 +41,7 @@ class Distillation(Objective):
             raise ValueError(f"temperature={temperature}: more than 0 is needed")
         if unknown := [m for m in (student, *(teacher or ())) if m is not None and m not in dims]:
             raise ValueError(f"there is no modality {unknown}; there are {modalities}")
-        self.tasks = [t for t, task in tasks.items() if isinstance(task, Multiclass) and not isinstance(task, Tokens)]
+        self.tasks = [t for t, task in tasks.items() if isinstance(task, Multiclass) and task.of is None]
         if not self.tasks:
             raise ValueError(f"a task of one class a row is needed, and there is none among {list(tasks)}")
         self.teachers = modalities if teacher is None else list(teacher)

@@ -29,7 +29,11 @@ class Alignment(Objective):
     margins: ClassVar[bool] = False  # whether it compares how each is distributed, not rows that have both
 
     def __init__(self, dims: Mapping[str, int], weight: float, projection: int | None = None):
-        """`projection` is the width of a space of its own, which a linear layer leads to from each modality's code."""
+        """`projection` is the width of a space of its own, which a linear layer leads to from each modality's code.
+
+        There the modalities are aligned, and not in the codes themselves: heads that are taught by one modality can
+        then not be asked of another.
+        """
         super().__init__()
         self.modalities, self.weight = several(dims), checked(weight)
         self.pairs = list(combinations(self.modalities, 2))

@@ -18,9 +18,7 @@ from mmfuse.types import Batch, Losses, Objective, Outputs, Parts
 
 
 class Reconstruction(Objective):
-    def __init__(
-        self, dims: Mapping[str, int], hidden: int | None = None, detach: bool = True, weight: float = 1.0
-    ):
+    def __init__(self, dims: Mapping[str, int], hidden: int | None = None, detach: bool = True, weight: float = 1.0):
         super().__init__()
         self.pairs, self.detach, self.weight = list(permutations(several(dims), 2)), detach, checked(weight)
         self.tell = Parts({f"{a}-{b}": Translator(dims[a], dims[b], hidden) for a, b in self.pairs})
