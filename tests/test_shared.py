@@ -149,3 +149,9 @@ class TestTransfer:
         assert right["text"] > 0.9
         assert after < before / 4
         assert first(aligned) < 0.08
+
+
+def test_two_losses_of_one_name_are_refused(prepared):
+    cfg = compose([*SETTINGS, "objectives=[contrastive,coral]"], Catalog())
+    with pytest.raises(ConfigError, match="two of them have a loss called align/audio-text"):
+        learner(cfg, prepared, 0)

@@ -1,4 +1,4 @@
-"""Barlow Twins between modalities: each feature says in both the same, and no other feature says it.
+"""Barlow Twins between modalities, where a feature says the same in both, and no other feature says it.
 
 C = A'B / n for codes standardised over the batch (variance over n, plus 1e-5): the sum of (1 - C_ii)^2, and 0.0051
 times that of C_ij^2 for i and j that differ. Zbontar et al., Barlow Twins, ICML 2021, https://arxiv.org/abs/2103.03230.

@@ -1,4 +1,4 @@
-"""Deep canonical correlation analysis: codes whose every direction is found again, by correlation, in the other's.
+"""Deep canonical correlation analysis, where every direction of a code is found again in the other's.
 
 -|S_xx^-1/2 S_xy S_yy^-1/2|_*, the sum of the singular values, which are the canonical correlations: from -D, where one
 code can be computed from the other, to 0, where no direction of one is correlated with any of the other. S are
@@ -8,8 +8,9 @@ the sum of singular values, which it is not; this is the nuclear norm. The covar
 factors, which has the same singular values and, unlike inverse roots by eigenvectors, a gradient where variances are
 equal; in float64, which covariances of large codes need, and which is not to be had on every accelerator.
 
-Codes are alike up to an invertible linear map of each, no further: heads that are taught by one modality cannot be asked
-of another without that map. Each batch has its own covariances. With less than 5 x D rows they correlate by chance, and it warns, once.
+Codes are alike up to an invertible linear map of each, no further: heads that are taught by one modality cannot be
+asked of another without that map. Each batch has its own covariances; with less than 5 x D rows they correlate by
+chance, and it warns, once.
 It counts the rows that have both modalities, of all devices together; fewer than two of them are no loss.
 """
 

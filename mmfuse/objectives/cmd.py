@@ -1,4 +1,4 @@
-"""Central moment discrepancy: each feature has the same mean, spread, skew and so on in all modalities.
+"""Central moment discrepancy, by which a feature has the same mean, spread and so on in all modalities.
 
 |E X - E Y| + sum over k = 2..K of |c_k(X) - c_k(Y)|, c_k the vector of the features' k-th central moments, of codes
 between 0 and 1, which a sigmoid makes of them, as moments are told apart only of what is bounded (Hazarika et al.,

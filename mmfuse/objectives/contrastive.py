@@ -1,4 +1,4 @@
-"""Contrastive alignment: a row's two codes belong closer together than those of any two rows of the batch.
+"""Contrastive alignment (CLIP), where a row's two codes are closer together than those of two rows.
 
 For codes of length 1, a_i and b_i of row i, and the scale s: the mean over i of -log softmax_j(s a_i b_j) at j = i, and
 of the same with a and b exchanged, divided by 2. Radford et al., CLIP, 2021, https://arxiv.org/abs/2103.00020: s is
@@ -44,11 +44,9 @@ class Contrastive(Alignment):
         super().__init__(dims, weight, projection)
         if temperature <= 0 or (learned and temperature < 1 / LARGEST):
             raise ValueError(f"temperature={temperature}: more than 0 is needed, and {1 / LARGEST} where it is learned")
-        labels = {
-            t for t, task in tasks.items() if isinstance(task, Multiclass | Pairs) and not isinstance(task, Tokens)
-        }
+        labels = [t for t, task in tasks.items() if isinstance(task, Multiclass | Pairs) and task.of is None]
         if positives is not None and positives not in labels:
-            raise ValueError(f"positives={positives}: a task of one class a row is needed; there are {sorted(labels)}")
+            raise ValueError(f"positives={positives}: a task of one class a row is needed; there are {labels}")
         self.positives, self.learned = positives, learned
         scales = torch.full((len(self.pairs),), log(1 / temperature))
         self.log_scale = nn.Parameter(scales, requires_grad=learned)  # (P,)

@@ -1,4 +1,4 @@
-"""Correlation alignment: features of all modalities vary together in the same way.
+"""Correlation alignment (CORAL), by which features vary together in the same way in all modalities.
 
 The sum of the squares of C_a - C_b, covariances over n - 1 of D features, divided by 4 D^2. Sun and Saenko, Deep CORAL,
 2016, https://arxiv.org/abs/1607.01719.

@@ -1,4 +1,4 @@
-"""Cyclic translation (MCTN): one modality's code is translated into another's, and what comes out back again.
+"""Cyclic translation (MCTN) of one modality's code into another's, and of what comes out back again.
 
 For the ordered pair (a, b), "cycle/audio-text" from audio to text and back: 0.1 times the mean of (D_ab(z_a) - z_b)^2,
 and 0.1 times that of (D_ba(D_ab(z_a)) - z_a)^2. Pham et al., Found in Translation, AAAI 2019,

@@ -1,4 +1,4 @@
-"""Distillation between modalities: what the model says of several teaches what it says of one alone.
+"""Distillation between modalities, where the model that hears several teaches the one that hears one.
 
 T^2 KL(softmax(t / T) || softmax(s / T)), mean over rows, for every task of classes and every student modality,
 "distillation/audio-digit"; t are the logits of the model that hears the teachers, which learns nothing by it, and s

@@ -1,4 +1,4 @@
-"""Maximum mean discrepancy: the codes of all modalities are one cloud.
+"""Maximum mean discrepancy (MMD), by which the codes of all modalities are one cloud.
 
 The mean of k(x, x') + that of k(y, y') - twice that of k(x, y), k the sum of Gaussian kernels exp(-|a - b|^2 / (f m)),
 m the median squared distance between any two codes of both, which is not learned from, and f several factors. Gretton

@@ -1,4 +1,4 @@
-"""Reconstruction: each modality's code is to be told from each other's.
+"""Reconstruction of each modality's code from each other's.
 
 For all ordered pairs, "reconstruction/audio-text" the text's from the audio's: the mean of (D_ab(z_a) - z_b)^2 over
 rows and features, D_ab linear or with one hidden layer (Ngiam et al., Multimodal Deep Learning, ICML 2011, with codes

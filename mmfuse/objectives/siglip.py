@@ -1,4 +1,4 @@
-"""Sigmoid alignment: of every two codes, whether they are of one row, each asked by itself.
+"""Sigmoid alignment (SigLIP), which asks of every two codes by themselves whether they are of one row.
 
 For codes of length 1, the scale t and the bias b: the sum over i and j of softplus(-z_ij (t x_i y_j + b)) divided by
 the rows, z_ij 1 where i = j and -1 elsewhere. Zhai et al., Sigmoid Loss for Language Image Pre-Training, ICCV 2023,

@@ -1,4 +1,4 @@
-"""Variance, invariance and covariance: codes of one row agree, and neither modality's may collapse.
+"""Variance, invariance and covariance (VICReg), where codes of a row agree and may not collapse.
 
 25 times the mean of (x - y)^2, over rows and features; 25 times the mean over features of max(0, 1 - sqrt(var + 1e-4)),
 half of each modality's; and 1 times, of both modalities, the sum of cov_ij^2 for i and j that differ, divided by the
