@@ -34,6 +34,7 @@ GENERAL = (
     "feature_pickle",
     "split_tables",
     "digits",
+    "shared",
 )  # what others are made with, and what needs no files
 STANDARDS = [f.stem for f in sorted((packaged() / "dataset").glob("*.yaml")) if f.stem not in GENERAL]
 CATALOG = Catalog()

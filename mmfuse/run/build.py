@@ -62,6 +62,11 @@ def parts(cfg: Config, prepared: Prepared, seed: int) -> Learning:
     }
     answers = [f"{what}/{task}" for what in ("task", *model.besides) for task in prepared.tasks]
     losses = (*answers, *(name for objective in objectives.values() for name in objective.names))
+    if len(set(losses)) < len(losses):
+        name = next(name for name in losses if losses.count(name) > 1)
+        raise ConfigError(
+            f"objectives={list(objectives)}: two of them have a loss called {name}\n  to go on: one of them"
+        )
     balancer = make(cfg["balance"], "balance", **taken(cfg["balance"], losses=losses))
     given = {"modalities": cfg["modalities"], "epochs": cfg["trainer"].get("max_epochs") or -1}
     schedule = make(cfg["schedule"], "schedule", **taken(cfg["schedule"], **given))
