@@ -60,7 +60,7 @@ class Ragged(NamedTuple):
 
 Signals = dict[str, Signal]  # by modality, always in the data set's order
 Predictions = dict[str, Float[Tensor, "B *T K"]]  # by task; with steps where a task labels steps
-Losses = dict[str, Float[Tensor, ""]]  # by name, such as "task/digit" or "align/audio-text"
+Losses = dict[str, Float[Tensor, ""]]  # by name, such as "task/digit" or "align/contrastive/audio-text"
 
 
 class Batch(NamedTuple):
@@ -372,7 +372,7 @@ class Objective(nn.Module, ABC):
     @property
     @abstractmethod
     def names(self) -> tuple[str, ...]:
-        """What its losses are called, such as "align/audio-text"."""
+        """What its losses are called, such as "align/contrastive/audio-text"."""
 
     @abstractmethod
     def forward(self, outputs: Outputs, batch: Batch) -> Losses: ...

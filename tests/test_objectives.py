@@ -268,7 +268,7 @@ class TestMargins:
         x, y = torch.randn(10, 3), torch.randn(10, 3)
         first = torch.arange(10) < 5
         losses = objective(name, TWO)(outputs(vectors({"a": x, "b": y}, {"a": first, "b": ~first})), batch(10))
-        torch.testing.assert_close(losses["align/a-b"], of(objective(name, TWO), x[:5], y[5:]))
+        torch.testing.assert_close(losses[f"align/{name}/a-b"], of(objective(name, TWO), x[:5], y[5:]))
 
 
 class TestReconstruction:
@@ -475,7 +475,7 @@ class TestAll:
         torch.nn.init.zeros_(made.projections["audio"].bias)
         torch.nn.init.zeros_(made.projections["text"].bias)
         codes = {m: rows[m] @ made.projections[m].weight.T for m in rows}
-        found = made(outputs(vectors(rows)), batch(12))["align/audio-text"]
+        found = made(outputs(vectors(rows)), batch(12))[f"align/{name}/audio-text"]
         plain = objective(name, {"a": 2, "b": 2})
         torch.testing.assert_close(found, of(plain, codes["audio"], codes["text"]))
         assert sum(p.numel() for p in made.projections.parameters()) == 2 * (3 + 1) + 2 * (4 + 1)
@@ -619,6 +619,6 @@ class TestInTheLearner:
         one = learner(0)
         encoded = one.model.encode(rows.signals)
         heard = one.model.outputs(masks.keep(encoded, {"text"}), encoded)
-        loss = one.objectives["contrastive"](heard, rows)["align/audio-text"]
+        loss = one.objectives["contrastive"](heard, rows)["align/contrastive/audio-text"]
         loss.backward()
         assert one.model.encoders["audio"].layer.weight.grad.abs().sum() > 0

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from mmfuse.objectives.ranks import joined
-from mmfuse.types import Batch, Losses, Objective, Outputs, Parts
+from mmfuse.types import Batch, Losses, Objective, Outputs, Parts, Signals
 
 
 class Pair(NamedTuple):
@@ -24,7 +24,7 @@ class Pair(NamedTuple):
 
 
 class Alignment(Objective):
-    """A loss for each two modalities, "align/audio-text"."""
+    """A loss for each two modalities, such as "align/contrastive/audio-text"."""
 
     margins: ClassVar[bool] = False  # whether it compares how each is distributed, not rows that have both
 
@@ -48,15 +48,15 @@ class Alignment(Objective):
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(f"align/{a}-{b}" for a, b in self.pairs)
+        return tuple(f"align/{type(self).__name__.lower()}/{a}-{b}" for a, b in self.pairs)
+
+    def shared(self, encoded: Signals) -> dict[str, Float[Tensor, "B D"]]:
+        pooled = {m: encoded[m].pooled() for m in self.modalities}  # (B, d) each
+        return {m: self.projections[m](z) if m in self.projections else z for m, z in pooled.items()}
 
     def forward(self, outputs: Outputs, batch: Batch) -> Losses:
-        codes, present = {}, {}
-        for m in self.modalities:
-            code = outputs.encoded[m].pooled()  # (B, d)
-            code = self.projections[m](code) if m in self.projections else code  # (B, D)
-            codes[m] = joined(precise(code))  # (N, D)
-            present[m] = joined(outputs.encoded[m].present.byte()).bool()  # (N,)
+        codes = {m: joined(precise(code)) for m, code in self.shared(outputs.encoded).items()}  # (N, D)
+        present = {m: joined(outputs.encoded[m].present.byte()).bool() for m in self.modalities}  # (N,)
         losses: Losses = {}
         for place, (name, (a, b)) in enumerate(zip(self.names, self.pairs, strict=True)):
             both = present[a] & present[b]  # (N,)
