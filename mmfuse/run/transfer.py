@@ -124,7 +124,7 @@ def probed(task: Task, said: Mapping[str, Coded], target: np.ndarray, a: str, b:
         return float(task.score(probe(test.codes[b][whole]), wanted[whole])[figure])
 
     across, ceiling = score(a), score(b)
-    floor = float(task.score(constant(learned, classes, whole.sum()), wanted[whole])[figure])
+    floor = float(task.score(constant(learned, classes, int(whole.sum())), wanted[whole])[figure])
     ratio = (across - floor) / (ceiling - floor) if ceiling != floor else float("nan")
     return {figure: across, "ceiling": ceiling, "chance": floor, "ratio": ratio}
 
