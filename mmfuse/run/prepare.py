@@ -13,12 +13,14 @@ from mmfuse.data.align import check_labels, require_aligned
 from mmfuse.data.columns import Column, Padded, Stored, Streamed
 from mmfuse.data.fill import fill, suits
 from mmfuse.data.grown import grow
+from mmfuse.data.pattern import Pattern
 from mmfuse.data.reader import Reader, column
 from mmfuse.data.splits import Split
 from mmfuse.encoders.pretrained import Pretrained
 from mmfuse.errors import ConfigError
 from mmfuse.imbalance.none import Unchanged
 from mmfuse.run.encoded import encoded, frozen
+from mmfuse.run.hidden import asked, hidden
 from mmfuse.run.make import Config, make
 from mmfuse.run.streaming import refuse_for_streams
 from mmfuse.types import Dataset, Examples, Listener, Preparation, Stream, Task, Unreadable
@@ -48,6 +50,7 @@ class Prepared(NamedTuple):
     seen: np.ndarray  # the training rows as an epoch sees them: some twice, or not at all, or made for training
     stream: Stream | None = None  # what an epoch sees instead of those
     encoded: Mapping[str, Frozen] = MappingProxyType({})  # by modality: columns that hold what an encoder said
+    pattern: Pattern | None = None  # what is hidden on purpose, of all rows
 
     @property
     def whole(self) -> np.ndarray:
@@ -91,6 +94,7 @@ def prepare(
     with what is there until then, to look at settings that would fail later. To be `forgiving` is to take broken files
     for missing ones whatever the config says: an audit counts them.
     """
+    given = asked(cfg, examples)
     preparations: dict[str, Preparation] = {}
     readers: dict[str, Reader] = {}
     waiting: dict[str, Pretrained] = {}
@@ -118,6 +122,7 @@ def prepare(
         accept(cfg, reader, said.present, split)
         found[modality] = said.column, said.present
         done[modality] = done[modality]._replace(key=said.key, precision=said.precision)
+    found, pattern = hidden(cfg, examples, split, found, given)
     prepared = assembled(cfg, examples, split, preparations, readers, found, done)
     about = cfg["dataset"]["missing"]
     if about["policy"] == "drop":
@@ -125,7 +130,7 @@ def prepare(
         prepared = assembled(cfg, examples, kept, preparations, readers, found, done)
     if about["policy"] == "fill" and about["fill"] != "token":
         prepared = prepared._replace(columns=fill_columns(cfg, prepared, prepared.split))
-    return rebalanced(cfg, examples, prepared)
+    return rebalanced(cfg, examples, prepared._replace(pattern=pattern))
 
 
 def accept(cfg: Config, reader: Reader, present: np.ndarray, split: Split) -> None:

@@ -55,6 +55,8 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
     once = {m: {"key": done.key, "precision": done.precision} for m, done in prepared.encoded.items()}
     about |= {"parameters": parameters, "encoded": once}
     write_json(folder / "manifest.json", about)
+    if prepared.pattern is not None:
+        prepared.pattern.save(folder / "missing.npz")
     status.say("running")
     said: dict[str, list[Answers]] = {"test": [], "val": [], **{f"views/{view}": [] for view in first.schedule.views}}
     for fold, split in divided:
