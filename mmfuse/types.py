@@ -98,6 +98,7 @@ class Outputs(NamedTuple):
     weights: Weights = {}
     besides: Mapping[str, Predictions] = {}
     lessons: Mapping[str, Lesson] = {}
+    completion: Losses = {}  # that what completes absent modalities has
 
 
 class Phase(NamedTuple):
@@ -319,6 +320,23 @@ class Fusion(nn.Module, ABC):
         """Called before each epoch, counted from 0, of methods whose losses change with time."""
 
 
+class Completion(nn.Module):
+    """What stands for absent modalities between encoders and fusion. Unless a method says otherwise, nothing does."""
+
+    names: tuple[str, ...] = ()  # of its losses
+
+    def __init__(self, dims: Mapping[str, int]):
+        super().__init__()
+        self.dims = dict(dims)  # by modality: D of what it returns
+
+    def forward(self, signals: Signals) -> Signals:
+        """Encoded signals, absent ones completed by what those that are present tell."""
+        return signals
+
+    def losses(self, signals: Signals) -> Losses:
+        return {}
+
+
 class Parts(nn.ModuleDict):
     """Modules by names that a user chose, "type" and "train" among them, which torch keeps for its own attributes."""
 
@@ -335,9 +353,10 @@ class Parts(nn.ModuleDict):
 class Model(nn.Module, ABC):
     besides: ClassVar[tuple[str, ...]] = ()  # names of the answers that it has besides its predictions
 
-    def __init__(self, encoders: Mapping[str, Encoder]):
+    def __init__(self, encoders: Mapping[str, Encoder], completion: Callable[..., Completion] = Completion):
         super().__init__()
         self.encoders = Parts(encoders)
+        self.completion = completion(dims={m: encoder.dim for m, encoder in encoders.items()})
 
     def parts(self) -> dict[str, list[nn.Module]]:
         """What learns, by modality for what reads it alone, and by name for the rest."""
@@ -348,7 +367,8 @@ class Model(nn.Module, ABC):
         return {m: encoder(signals[m]) for m, encoder in self.encoders.items()}
 
     @abstractmethod
-    def read(self, encoded: Signals) -> Read: ...
+    def read(self, encoded: Signals) -> Read:
+        """What is absent is completed first."""
 
     def predict(self, encoded: Signals) -> Predictions:
         return self.read(encoded).predictions
@@ -357,7 +377,7 @@ class Model(nn.Module, ABC):
         """What is read off the signals that are heard, some of which may be hidden that were encoded."""
         read = self.read(heard)
         about = (read.losses, read.weights, read.besides, read.lessons)
-        return Outputs(read.predictions, encoded, self.predict, *about)
+        return Outputs(read.predictions, encoded, self.predict, *about, self.completion.losses(encoded))
 
     def forward(self, signals: Signals) -> Outputs:
         encoded = self.encode(signals)

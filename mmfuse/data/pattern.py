@@ -1,8 +1,8 @@
 """Which values of a data set are hidden, a value being one modality of one row: made from a seed, kept in a file.
 
 The missing rate of N rows of M modalities is eta = 1 - sum(p) / (N M), with p[n, m] whether row n shows modality m, as
-Zhang et al. have it (Deep Partial Multi-View Learning, 2020, https://arxiv.org/abs/2011.06170). Where values are missing
-already, the rate is the share of those that are there.
+Zhang et al. have it (Deep Partial Multi-View Learning, 2020, https://arxiv.org/abs/2011.06170). Where values are
+missing already, the rate is the share of those that are there.
 """
 
 from collections.abc import Sequence

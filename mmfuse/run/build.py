@@ -31,7 +31,8 @@ def build(cfg: Config, prepared: Prepared, seed: int) -> Model:
         encoder = encoder_of(cfg, modality, preparation) if done is None else Identity(done.dim)
         encoders[modality] = LearnedToken(encoder) if token else encoder
     fusion = partial(make, cfg["fusion"], "fusion")
-    return make(cfg["model"], "model", encoders=encoders, tasks=prepared.tasks, fusion=fusion)
+    completion = partial(make, cfg["completion"], "completion")
+    return make(cfg["model"], "model", encoders=encoders, tasks=prepared.tasks, fusion=fusion, completion=completion)
 
 
 def augment(cfg: Config, prepared: Prepared) -> dict[str, nn.Module]:
@@ -61,6 +62,7 @@ def parts(cfg: Config, prepared: Prepared, seed: int) -> Learning:
         for name, about in cfg["objectives"].items()
     }
     answers = [f"{what}/{task}" for what in ("task", *model.besides) for task in prepared.tasks]
+    answers += [f"completion/{name}" for name in model.completion.names]
     losses = (*answers, *(name for objective in objectives.values() for name in objective.names))
     balancer = make(cfg["balance"], "balance", **taken(cfg["balance"], losses=losses))
     given = {"modalities": cfg["modalities"], "epochs": cfg["trainer"].get("max_epochs") or -1}

@@ -38,6 +38,11 @@ def refuse_unless_divided(model: Model, examples: Examples, prepared: Prepared, 
         return
     if prepared.stream is not None:
         raise ConfigError("fusion=stacking divides the training rows, and these stream\n  to go on: fusion=average")
+    if model.completion.names:
+        raise ConfigError(
+            "fusion=stacking learns from what each modality says alone, and completion gives it the others as well"
+            "\n  to go on: completion=none, or fusion=average"
+        )
     splits.parts(examples, task, prepared.split.train, next(iter(found.values())).folds, 0)
 
 
