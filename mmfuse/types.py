@@ -308,6 +308,7 @@ class Fusion(nn.Module, ABC):
     dim: int  # D of what it returns
     decides: ClassVar[bool] = False  # whether it takes each modality's logits of classes, one of which is right
     replaces: ClassVar[bool] = False  # whether its lesson has a loss that stands in place of the task's
+    remembers: ClassVar[bool] = False  # whether its lesson keeps what each row of the data set cost
 
     @abstractmethod
     def forward(self, signals: Signals) -> Signal: ...

@@ -16,6 +16,7 @@ from mmfuse.data.hide import hide
 from mmfuse.data.pattern import Pattern, drawn
 from mmfuse.errors import ConfigError, DataError
 from mmfuse.run.prepare import divide, load, prepare
+from mmfuse.run.streaming import refuse_for_streams
 from mmfuse.types import Ragged
 
 
@@ -181,6 +182,12 @@ class TestPrepared:
     def test_what_cannot_be_says_why(self, table, typed, says):
         with pytest.raises(ConfigError, match=says):
             prepared(table, *typed)
+
+
+@pytest.mark.parametrize("typed", ["dataset.missing.rate=0.1", "dataset.missing.pattern=x.npz"])
+def test_rows_that_stream_cannot_be_hidden_beforehand(typed):
+    with pytest.raises(ConfigError, match=r"needs all training rows at hand(.|\n)*to go on: dataset.missing"):
+        refuse_for_streams(compose([typed], Catalog()))
 
 
 def test_a_run_keeps_its_pattern_and_another_uses_it(table, capsys):

@@ -48,10 +48,10 @@ class Regressor(Completion):
         """The mean over ordered pairs, of those that a row has, of the mean square of what a map gets wrong."""
         codes = {m: signal.pooled().detach().float() for m, signal in signals.items()}
         errors = []
-        for m, maps in self.maps.items():
-            for k, foretell in maps.items():
+        for m in self.maps:
+            for k in self.maps[m]:
                 both = signals[m].present & signals[k].present  # (B,)
-                error = (foretell(codes[k]).float() - codes[m]).square().mean(dim=1)  # (B,)
+                error = (self.maps[m][k](codes[k]).float() - codes[m]).square().mean(dim=1)  # (B,)
                 errors.append((error.masked_fill(~both, 0.0).sum() / both.sum().clamp(min=1), both.any()))
         if not errors:
             return {}

@@ -2,8 +2,8 @@
 
 u_m = W_m x_m; r_m = S(u_m), one S for all modalities; s_m = P_m(u_m), both a linear layer and relu. Of a modality that
 is there the fusion hears r_m + F [r_m; s_m], one linear F for all, step by step; of one that is not, the mean of the
-codes that the present ones share, as one step. Wang et al., Multi-modal Learning with Missing Modality via Shared-Specific
-Feature Modelling, CVPR 2023, https://arxiv.org/abs/2307.14126. Its losses:
+codes that the present ones share, as one step. Wang et al., Multi-modal Learning with Missing Modality via
+Shared-Specific Feature Modelling, CVPR 2023, https://arxiv.org/abs/2307.14126. Its losses:
 alignment, the mean |r_m - r_k| of each two modalities of a row, times .1;
 modality, the cross-entropy of telling from s_m which modality it is, times .02.
 The authors' code takes the first modality that is there, not the mean, and the paper's S reads the input, which has to

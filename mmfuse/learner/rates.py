@@ -20,9 +20,9 @@ class Rates(NamedTuple):
         """The share of the optimizer's own rate.
 
         >>> rates = Rates(warmup=0.2, decay="linear", end=0.1)
-        >>> [round(rates.at(step, 10), 3) for step in (0, 1, 2, 6, 10)]
+        >>> [round(rates.at(step, 10.0), 3) for step in (0, 1, 2, 6, 10)]
         [0.5, 1.0, 1.0, 0.55, 0.1]
-        >>> [round(Rates(decay="cosine").at(step, 4), 3) for step in range(5)]
+        >>> [round(Rates(decay="cosine").at(step, 4.0), 3) for step in range(5)]
         [1.0, 0.854, 0.5, 0.146, 0.0]
         """
         first = self.warmup * steps if steps < inf else 0.0

@@ -30,10 +30,14 @@ class LateFusion(Model):
                     f"{type(votes[t]).__name__} fuses decisions for one class of several, which the task '{t}' does not"
                     " ask for: fusion=mean or fusion=weighted"
                 )
-            if votes[t].replaces and isinstance(task, Multiclass) and (task.weights is not None or task.gamma):
+            if (
+                votes[t].replaces
+                and isinstance(task, Multiclass)
+                and (task.weights is not None or task.gamma or task.smoothing)
+            ):
                 raise ValueError(
-                    f"{type(votes[t]).__name__} has a loss of its own, which weights by class and the focal loss do not"
-                    " reach: imbalance=oversample"
+                    f"{type(votes[t]).__name__} has a loss of its own, which weights by class, the focal loss and label"
+                    " smoothing do not reach: imbalance=oversample, label_smoothing=0"
                 )
         self.fusion = Parts(votes)
         self.heads = Parts(

@@ -111,6 +111,7 @@ def learner(cfg: Config, prepared: Prepared, seed: int) -> "Learner":
 
 def learner_of(cfg: Config, prepared: Prepared, learning: Learning, seed: int) -> "Learner":
     from mmfuse.learner.learner import Learner  # Lightning takes seconds to import, and `check` does without it
+    from mmfuse.learner.penalty import Penalty
     from mmfuse.learner.rates import Rates
 
     try:
@@ -124,6 +125,8 @@ def learner_of(cfg: Config, prepared: Prepared, learning: Learning, seed: int) -
             rates=Rates(**cfg["rates"]),
             augment=augment(cfg, prepared),
             drop=cfg["drop"],
+            penalty=Penalty(**cfg["penalty"]),
+            mixup=cfg["mixup"],
             seed=seed,
         )
     except ValueError as error:

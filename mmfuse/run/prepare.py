@@ -23,6 +23,7 @@ from mmfuse.run.encoded import encoded, frozen
 from mmfuse.run.hidden import asked, hidden
 from mmfuse.run.make import Config, make
 from mmfuse.run.streaming import refuse_for_streams
+from mmfuse.tasks.multiclass import Multiclass
 from mmfuse.types import Dataset, Examples, Listener, Preparation, Stream, Task, Unreadable
 
 Divided = Sequence[tuple[int | None, Split]]
@@ -130,7 +131,7 @@ def prepare(
         prepared = assembled(cfg, examples, kept, preparations, readers, found, done)
     if about["policy"] == "fill" and about["fill"] != "token":
         prepared = prepared._replace(columns=fill_columns(cfg, prepared, prepared.split))
-    return rebalanced(cfg, examples, prepared._replace(pattern=pattern))
+    return smoothed(cfg, rebalanced(cfg, examples, prepared._replace(pattern=pattern)))
 
 
 def accept(cfg: Config, reader: Reader, present: np.ndarray, split: Split) -> None:
@@ -230,3 +231,22 @@ def rebalanced(cfg: Config, examples: Examples, prepared: Prepared) -> Prepared:
     grown = grow(prepared.columns, prepared.targets, first, train, new_rows)
     seen = np.concatenate([prepared.seen, grown.rows])
     return prepared._replace(columns=grown.columns, targets=grown.targets, seen=seen)
+
+
+def smoothed(cfg: Config, prepared: Prepared) -> Prepared:
+    """The tasks of one class of several with their labels smoothed."""
+    share = cfg["label_smoothing"]
+    if not share:
+        return prepared
+    tasks = {name: task for name, task in prepared.tasks.items() if type(task) is Multiclass}
+    if not tasks:
+        raise ConfigError(
+            f"label_smoothing={share}: no task is of one class of several a row\n  to go on: label_smoothing=0"
+        )
+    if any(task.gamma for task in tasks.values()):
+        raise ConfigError(
+            f"label_smoothing={share}: the focal loss heeds one class's probability, and smoothing all of them"
+            "\n  to go on: label_smoothing=0, or imbalance=weights"
+        )
+    new = {name: Multiclass(task.classes, task.weights, task.gamma, share) for name, task in tasks.items()}
+    return prepared._replace(tasks=prepared.tasks | new)

@@ -16,6 +16,7 @@ from mmfuse.tasks.figures import monitors
 from mmfuse.types import Examples, Listener, Schedule, Task
 
 if TYPE_CHECKING:
+    from mmfuse.learner.averaging import Averaging
     from mmfuse.learner.fit import Patience
     from mmfuse.learner.learner import Learner
 
@@ -31,6 +32,7 @@ def rehearse(cfg: Config, examples: Examples, prepared: Prepared, folder: Path) 
             folder,
             patience(cfg, prepared.tasks, learning.schedule),
             Listener(),
+            averaging(cfg),
         )
     shutil.rmtree(folder / "logs")
     first = learner_of(cfg, prepared, learning, cfg["seeds"][0])
@@ -48,6 +50,23 @@ def check_settings(cfg: Config, examples: Examples, prepared: Prepared, learning
         short = [name for name in known if name.count("/") == 1]
         said = f"early_stopping.monitor={wanted}: there is no such figure"
         raise ConfigError(f"{said}\n  {offer(wanted, short, 'there are')}")
+    strategy = str(cfg["trainer"].get("strategy", ""))
+    whole = {
+        "averaging.kind=none": cfg["averaging"]["kind"] != "none",
+        "penalty.l1=0 penalty.l2=0": any(cfg["penalty"].values()),
+    }
+    for instead, asked in whole.items():
+        if asked and ("fsdp" in strategy or "deepspeed" in strategy):
+            raise ConfigError(
+                f"{instead.split('.')[0]} needs whole weights, and trainer.strategy={strategy} shards them"
+                f"\n  to go on: trainer.strategy=ddp, or {instead}"
+            )
+    epochs = cfg["trainer"].get("max_epochs")
+    if whole["averaging.kind=none"] and isinstance(epochs, int) and 0 < epochs <= cfg["averaging"]["start"]:
+        raise ConfigError(
+            f"averaging.start={cfg['averaging']['start']}: epochs count from 0, and trainer.max_epochs={epochs}"
+            "\n  to go on: a larger trainer.max_epochs, or averaging.start=0"
+        )
     for modality, about in cfg["encoder"].items():
         wakes, epochs = about.get("unfreeze_at"), cfg["trainer"].get("max_epochs")
         if isinstance(wakes, int) and isinstance(epochs, int) and 0 < epochs <= wakes:
@@ -55,6 +74,12 @@ def check_settings(cfg: Config, examples: Examples, prepared: Prepared, learning
                 f"encoder.{modality}.unfreeze_at={wakes}: epochs count from 0, and trainer.max_epochs={epochs}\n"
                 f"  to go on: a larger trainer.max_epochs, or encoder.{modality}.unfreeze_at=null, to never wake it"
             )
+
+
+def averaging(cfg: Config) -> "Averaging":
+    from mmfuse.learner.averaging import Averaging
+
+    return Averaging(**cfg["averaging"])
 
 
 def monitor(cfg: Config, tasks: Mapping[str, Task], schedule: Schedule) -> str:

@@ -17,7 +17,7 @@ from mmfuse.run.loader import loader
 from mmfuse.run.make import Config, make
 from mmfuse.run.prepare import Prepared
 from mmfuse.run.recording import Recording
-from mmfuse.run.settings import patience
+from mmfuse.run.settings import averaging, patience
 from mmfuse.types import Examples, Listener, Model
 
 Answers = dict[str, np.ndarray]  # by task: (N, M, C) probabilities, zeros where a row lacks the modality
@@ -69,6 +69,7 @@ def out_of_fold(
             folder / "checkpoints",
             patience(cfg, part.tasks, trained.schedule),
             Recording(listener, History(folder / "history.csv"), status),
+            averaging(cfg),
         )
         for m, modality in enumerate(modalities):
             for t, units in predict(trained, trainer, loader(cfg, part, asked, None), {modality}).items():

@@ -19,7 +19,7 @@ from mmfuse.run.loader import loader, training_loader
 from mmfuse.run.make import Config, make
 from mmfuse.run.prepare import Prepared, divide, load, prepare, whole_rows
 from mmfuse.run.recording import Recording
-from mmfuse.run.settings import patience, rehearse
+from mmfuse.run.settings import averaging, patience, rehearse
 from mmfuse.run.stacked import out_of_fold, refuse_unless_divided, stacks, teach
 from mmfuse.types import Examples, Listener
 
@@ -103,6 +103,7 @@ def replicate(
         place / "checkpoints",
         patience(cfg, prepared.tasks, schedule),
         Recording(listener, history, status),
+        averaging(cfg),
     )
     if stacked:
         teach(trained.model, examples, prepared, answers)
