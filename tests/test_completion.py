@@ -211,6 +211,16 @@ class TestInModels:
         assert {id(p) for p in model.parameters()} == own
 
 
+def test_parameters_are_as_many_as_their_pages_say():
+    def number(part):
+        return sum(p.numel() for p in part.parameters())
+
+    pairs = [(DIMS[k], DIMS[m]) for m in DIMS for k in DIMS if k != m]
+    assert number(Regressor(DIMS)) == sum((k + 1) * m for k, m in pairs)
+    assert number(Regressor(DIMS, hidden=5)) == sum((k + 1) * 5 + 6 * m for k, m in pairs)
+    assert number(ShaSpec(DIMS, dim=6)) == sum((d + 1) * 6 for d in DIMS.values()) + 4 * 7 * 6 + 13 * 6 + 7 * 3
+
+
 def test_rows_that_lack_a_modality_are_told_as_well_as_the_others(random):
     """b = 2 a says the class, which only rows with b are trained on."""
     model = FeatureFusion(

@@ -26,6 +26,7 @@ from mmfuse.learner.stop import Stop
 from mmfuse.models.feature import FeatureFusion
 from mmfuse.models.late import LateFusion
 from mmfuse.run.prepare import divide, load, prepare
+from mmfuse.run.settings import check_weights
 from mmfuse.schedules.synchronous import Synchronous
 from mmfuse.tasks.multiclass import Multiclass
 from mmfuse.tasks.regression import Regression
@@ -334,6 +335,19 @@ class TestAveraging:
     def test_what_cannot_be(self, tmp_path, more):
         with pytest.raises(ValueError, match=r"averaging\.decay"):
             build(trainer(max_epochs=1), tmp_path, PATIENCE, Listener(), Averaging("ema")._replace(**more))
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        (["averaging.kind=ema", "+trainer.strategy=fsdp"], "averaging needs whole weights"),
+        (["penalty.l1=0.1", "+trainer.strategy=deepspeed_stage_2"], "penalty needs whole weights"),
+        (["averaging.kind=swa", "averaging.start=3", "trainer.max_epochs=3"], "epochs count from 0"),
+    ],
+)
+def test_what_weights_cannot_have_is_refused(typed, says):
+    with pytest.raises(ConfigError, match=rf"{says}(.|\n)*to go on"):
+        check_weights(compose(typed, Catalog()))
 
 
 class TestRates:

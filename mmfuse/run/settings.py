@@ -50,23 +50,7 @@ def check_settings(cfg: Config, examples: Examples, prepared: Prepared, learning
         short = [name for name in known if name.count("/") == 1]
         said = f"early_stopping.monitor={wanted}: there is no such figure"
         raise ConfigError(f"{said}\n  {offer(wanted, short, 'there are')}")
-    strategy = str(cfg["trainer"].get("strategy", ""))
-    whole = {
-        "averaging.kind=none": cfg["averaging"]["kind"] != "none",
-        "penalty.l1=0 penalty.l2=0": any(cfg["penalty"].values()),
-    }
-    for instead, asked in whole.items():
-        if asked and ("fsdp" in strategy or "deepspeed" in strategy):
-            raise ConfigError(
-                f"{instead.split('.')[0]} needs whole weights, and trainer.strategy={strategy} shards them"
-                f"\n  to go on: trainer.strategy=ddp, or {instead}"
-            )
-    epochs = cfg["trainer"].get("max_epochs")
-    if whole["averaging.kind=none"] and isinstance(epochs, int) and 0 < epochs <= cfg["averaging"]["start"]:
-        raise ConfigError(
-            f"averaging.start={cfg['averaging']['start']}: epochs count from 0, and trainer.max_epochs={epochs}"
-            "\n  to go on: a larger trainer.max_epochs, or averaging.start=0"
-        )
+    check_weights(cfg)
     for modality, about in cfg["encoder"].items():
         wakes, epochs = about.get("unfreeze_at"), cfg["trainer"].get("max_epochs")
         if isinstance(wakes, int) and isinstance(epochs, int) and 0 < epochs <= wakes:
@@ -74,6 +58,27 @@ def check_settings(cfg: Config, examples: Examples, prepared: Prepared, learning
                 f"encoder.{modality}.unfreeze_at={wakes}: epochs count from 0, and trainer.max_epochs={epochs}\n"
                 f"  to go on: a larger trainer.max_epochs, or encoder.{modality}.unfreeze_at=null, to never wake it"
             )
+
+
+def check_weights(cfg: Config) -> None:
+    """What is asked of weights as a whole: penalties, averages."""
+    strategy, epochs, start = (
+        cfg["trainer"].get("strategy"),
+        cfg["trainer"].get("max_epochs"),
+        cfg["averaging"]["start"],
+    )
+    averages = cfg["averaging"]["kind"] != "none"
+    sharded = any(name in str(strategy) for name in ("fsdp", "deepspeed"))
+    if sharded and (averages or any(cfg["penalty"].values())):
+        raise ConfigError(
+            f"{'averaging' if averages else 'penalty'} needs whole weights, and trainer.strategy={strategy} shards them"
+            "\n  to go on: trainer.strategy=ddp, or averaging.kind=none penalty.l1=0 penalty.l2=0"
+        )
+    if averages and isinstance(epochs, int) and 0 < epochs <= start:
+        raise ConfigError(
+            f"averaging.start={start}: epochs count from 0, and trainer.max_epochs={epochs}"
+            "\n  to go on: a larger trainer.max_epochs, or averaging.start=0"
+        )
 
 
 def averaging(cfg: Config) -> "Averaging":
