@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import tiny_models as tiny
 import torch
 
 from mmfuse.cli import main
@@ -203,3 +204,23 @@ def test_a_run_keeps_its_pattern_and_another_uses_it(table, capsys):
     told = [json.loads((run / "manifest.json").read_text())["data"]["missing"] for run in (first, second)]
     assert told[0] == told[1]
     assert sum(told[0].values()) == 30
+
+
+def test_what_frozen_encoders_said_is_hidden_row_by_row_and_kept_whole(tmp_path, monkeypatch, capsys, random):
+    """Ten questions that sixty rows share: what is cached does not depend on what is hidden."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MMFUSE_CACHE", str(tmp_path / "cache"))
+    poses = [json.dumps(list(random.standard_normal(2))) for _ in range(60)]
+    asked = [f"is the cat {['good', 'bad'][n % 2]} {'very ' * (n % 5)}" for n in range(60)]
+    pd.DataFrame({"asked": asked, "pose": poses, "label": np.arange(60) % 2}).to_csv("rows.csv", index=False)
+    table = ["dataset=table", "dataset.file=rows.csv", "dataset.tasks={label: {kind: multiclass}}"]
+    table += ["dataset.modalities={asked: {kind: text}, pose: {kind: vector}}", "encoder.asked=hf"]
+    table += [f"encoder.asked.model={tiny.bert()}", "trainer.max_epochs=1", "bootstrap=10", "threads=1"]
+    for hidden, fresh in ((15, 10), (45, 0)):
+        assert main(["train", "--json", *table, f"dataset.missing.rate={hidden / 120}"]) == 0
+        said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [event["fresh"] for event in said if event["event"] == "encoded"] == [fresh]
+        pattern = Pattern.load(Path("outputs/latest/missing.npz"))
+        missing = json.loads(Path("outputs/latest/manifest.json").read_text())["data"]["missing"]
+        assert list(missing.values()) == (~pattern.mask).sum(axis=0).tolist()
+        assert sum(missing.values()) == hidden
