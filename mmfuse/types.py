@@ -100,6 +100,7 @@ class Outputs(NamedTuple):
     weights: Weights = {}
     besides: Mapping[str, Predictions] = {}
     lessons: Mapping[str, Lesson] = {}
+    completion: Losses = {}  # that what completes absent modalities has
 
 
 class Phase(NamedTuple):
@@ -309,6 +310,7 @@ class Fusion(nn.Module, ABC):
     dim: int  # D of what it returns
     decides: ClassVar[bool] = False  # whether it takes each modality's logits of classes, one of which is right
     replaces: ClassVar[bool] = False  # whether its lesson has a loss that stands in place of the task's
+    remembers: ClassVar[bool] = False  # whether its lesson keeps what each row of the data set cost
 
     @abstractmethod
     def forward(self, signals: Signals) -> Signal: ...
@@ -319,6 +321,23 @@ class Fusion(nn.Module, ABC):
 
     def at_epoch(self, epoch: int) -> None:
         """Called before each epoch, counted from 0, of methods whose losses change with time."""
+
+
+class Completion(nn.Module):
+    """What stands for absent modalities between encoders and fusion. Unless a method says otherwise, nothing does."""
+
+    names: tuple[str, ...] = ()  # of its losses
+
+    def __init__(self, dims: Mapping[str, int]):
+        super().__init__()
+        self.dims = dict(dims)  # by modality: D of what it returns
+
+    def forward(self, signals: Signals) -> Signals:
+        """Encoded signals, absent ones completed by what those that are present tell."""
+        return signals
+
+    def losses(self, signals: Signals) -> Losses:
+        return {}
 
 
 class Parts(nn.ModuleDict):
@@ -337,9 +356,10 @@ class Parts(nn.ModuleDict):
 class Model(nn.Module, ABC):
     besides: ClassVar[tuple[str, ...]] = ()  # names of the answers that it has besides its predictions
 
-    def __init__(self, encoders: Mapping[str, Encoder]):
+    def __init__(self, encoders: Mapping[str, Encoder], completion: Callable[..., Completion] = Completion):
         super().__init__()
         self.encoders = Parts(encoders)
+        self.completion = completion(dims={m: encoder.dim for m, encoder in encoders.items()})
 
     def parts(self) -> dict[str, list[nn.Module]]:
         """What learns: by modality what reads it alone, then "fusion" and "heads"."""
@@ -350,7 +370,8 @@ class Model(nn.Module, ABC):
         return {m: encoder(signals[m]) for m, encoder in self.encoders.items()}
 
     @abstractmethod
-    def read(self, encoded: Signals) -> Read: ...
+    def read(self, encoded: Signals) -> Read:
+        """What is absent is completed first."""
 
     def predict(self, encoded: Signals) -> Predictions:
         return self.read(encoded).predictions
@@ -359,7 +380,7 @@ class Model(nn.Module, ABC):
         """What is read off the signals that are heard, some of which may be hidden that were encoded."""
         read = self.read(heard)
         about = (read.losses, read.weights, read.besides, read.lessons)
-        return Outputs(read.predictions, encoded, self.predict, *about)
+        return Outputs(read.predictions, encoded, self.predict, *about, self.completion.losses(encoded))
 
     def forward(self, signals: Signals) -> Outputs:
         encoded = self.encode(signals)

@@ -10,6 +10,7 @@ KINDS = {  # what `mmfuse list` calls them -> their folder
     "datasets": "dataset",
     "encoders": "encoder",
     "fusion": "fusion",
+    "completion": "completion",
     "models": "model",
     "objectives": "objectives",
     "balance": "balance",

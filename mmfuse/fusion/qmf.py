@@ -28,6 +28,8 @@ from mmfuse.types import Fused, Losses, Signals, Task
 
 
 class QmfFusion(Decision):
+    remembers = True
+
     def __init__(self, dims: dict[str, int], own: float = 1.0, rank: float = 1.0, detached: bool = False):
         super().__init__(dims)
         if min(own, rank) < 0:

@@ -11,6 +11,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch.utils.data import DataLoader
 
 from mmfuse.errors import ConfigError, DataError, TrainingError
+from mmfuse.learner.averaging import NO_AVERAGE, Average, Averaging
 from mmfuse.learner.checkpoints import AtomicCheckpoints
 from mmfuse.learner.epochs import Epochs
 from mmfuse.learner.learner import Learner, joined
@@ -38,9 +39,10 @@ def fit(
     checkpoints: Path,
     patience: Patience,
     listener: Listener,
+    averaging: Averaging = NO_AVERAGE,
 ) -> L.Trainer:
     """Leaves best.ckpt and last.ckpt in `checkpoints`, and the best epoch's weights in the learner."""
-    trainer = build(make_trainer, checkpoints, patience, listener)
+    trainer = build(make_trainer, checkpoints, patience, listener, averaging)
     listener.replicate(checkpoints.parent.name, trainer.max_epochs or -1, steps(train))
     try:
         trainer.fit(learner, train, val)
@@ -59,7 +61,11 @@ def fit(
 
 
 def build(
-    make_trainer: Callable[..., L.Trainer], checkpoints: Path, patience: Patience, listener: Listener
+    make_trainer: Callable[..., L.Trainer],
+    checkpoints: Path,
+    patience: Patience,
+    listener: Listener,
+    averaging: Averaging = NO_AVERAGE,
 ) -> L.Trainer:
     """The trainer with all that belongs to a run; `ConfigError` where its settings cannot be."""
     best = Best(
@@ -81,9 +87,10 @@ def build(
         check_finite=False,
         strict=False,
     )
+    averages = [] if averaging.kind == "none" else [Average(averaging)]  # before Stop, which may save the same step
     try:
         trainer = make_trainer(
-            callbacks=[Epochs(), Tell(listener), Stop(checkpoints / "last.ckpt"), early, best, last],
+            callbacks=[Epochs(), Tell(listener), *averages, Stop(checkpoints / "last.ckpt"), early, best, last],
             plugins=[AtomicCheckpoints()],
             logger=False,
             enable_progress_bar=False,

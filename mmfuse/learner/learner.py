@@ -12,7 +12,10 @@ from torch import Tensor, nn
 
 from mmfuse import masks
 from mmfuse.learner.diverged import diverged
+from mmfuse.learner.mixup import drawn
 from mmfuse.learner.parts import LearningParts
+from mmfuse.learner.penalty import NO_PENALTY, Penalty, weights
+from mmfuse.learner.penalty import checked as checked_penalty
 from mmfuse.learner.rates import STEADY, Rates, checked
 from mmfuse.tasks.figures import scores
 from mmfuse.tasks.losses import losses as losses_of
@@ -47,11 +50,13 @@ class Learner(L.LightningModule):
         rates: Rates = STEADY,
         augment: Mapping[str, nn.Module] = MappingProxyType({}),
         drop: float = 0.0,
+        penalty: Penalty = NO_PENALTY,
+        mixup: float = 0.0,
         seed: int = 0,
     ):
         """`optimizer` is called with `params`, a group for each part; `drop` is the rate of modality dropout.
 
-        `augment` changes the training rows' signals, by modality.
+        `augment` changes the training rows' signals, by modality; `mixup` is the alpha of Beta(alpha, alpha), or 0.
         """
         super().__init__()
         if not 0 <= drop < 1:
@@ -59,7 +64,8 @@ class Learner(L.LightningModule):
         self.model, self.tasks = model, tasks
         self.objectives, self.balancer = nn.ModuleDict(objectives), balancer
         self.schedule, self.optimizer, self.rates = schedule, optimizer, checked(rates)
-        self.drop, self.seed = drop, seed
+        self.drop, self.mixup, self.seed = drop, checked_mixup(mixup, model, tasks), seed
+        self.penalty, self.weights = checked_penalty(penalty), weights(model, self.objectives)
         self.augment = Parts(augment)
         self.parts = LearningParts(model, self.objectives, balancer)
         self.parts.check_learns(tasks)
@@ -94,11 +100,19 @@ class Learner(L.LightningModule):
         assert self.phase is not None
         signals = {m: self.augment[m](s) if m in self.augment else s for m, s in batch.signals.items()}
         encoded = self.model.encode(masks.drop(signals, self.drop) if self.drop else signals)
+        mix = drawn(encoded, self.mixup) if self.mixup else None
+        encoded = mix.signals(encoded) if mix else encoded
         used = {m for m in encoded if matches(m, self.phase.modalities)}
         outputs = self.model.outputs(only(encoded, used), encoded)
-        losses = {n: loss for n, loss in self.losses(outputs, batch).items() if matches(n, self.phase.losses)}
+        losses = self.losses(outputs, batch)
+        if mix:
+            losses = mix.losses(losses, self.losses(outputs, mix.batch(batch)))
+        losses = {n: loss for n, loss in losses.items() if matches(n, self.phase.losses)}
         step = Step(losses, outputs, batch, self.tasks, self.parts.learning(), self.current_epoch)
         total = self.balancer(step)
+        if penalties := self.penalty.of(self.weights):  # which are no rivals of the losses, to be balanced with them
+            total = total + torch.stack(list(penalties.values())).sum()
+            losses = losses | penalties
         told = torch.stack([loss.detach() for loss in losses.values()]).sum()
         if not (total.isfinite() and told.isfinite()):
             place = f"step {self.global_step} (epoch {self.current_epoch}, batch {batch_idx})"
@@ -177,6 +191,18 @@ class Learner(L.LightningModule):
         for group in optimizer.param_groups:
             group["initial_lr"] = group["lr"]
         return optimizer
+
+
+def checked_mixup(alpha: float, model: Model, tasks: Mapping[str, Task]) -> float:
+    if alpha < 0:
+        raise ValueError(f"mixup={alpha}: at least 0 is needed")
+    if alpha and (odd := [t for t, task in tasks.items() if task.of is not None or task.between]):
+        raise ValueError(f"mixup={alpha} mixes whole rows, which task '{odd[0]}' is not about\n  to go on: mixup=0")
+    if alpha and any(isinstance(part, Fusion) and part.remembers for part in model.modules()):
+        raise ValueError(
+            f"mixup={alpha}: the fusion remembers what each row cost, and rows are mixed\n  to go on: mixup=0"
+        )
+    return alpha
 
 
 def only(encoded: Signals, modalities: Collection[str]) -> Signals:

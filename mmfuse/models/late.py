@@ -9,12 +9,18 @@ from collections.abc import Callable, Mapping
 from torch import nn
 
 from mmfuse.tasks.multiclass import Multiclass
-from mmfuse.types import Encoder, Fusion, Model, Parts, Read, Signal, Signals, Task
+from mmfuse.types import Completion, Encoder, Fusion, Model, Parts, Read, Signal, Signals, Task
 
 
 class LateFusion(Model):
-    def __init__(self, encoders: Mapping[str, Encoder], tasks: Mapping[str, Task], fusion: Callable[..., Fusion]):
-        super().__init__(encoders)
+    def __init__(
+        self,
+        encoders: Mapping[str, Encoder],
+        tasks: Mapping[str, Task],
+        fusion: Callable[..., Fusion],
+        completion: Callable[..., Completion] = Completion,
+    ):
+        super().__init__(encoders, completion)
         if others := [t for t, task in tasks.items() if task.of is not None or task.between]:
             raise ValueError(f"votes are taken on whole rows, which the task '{others[0]}' is not about: model=feature")
         votes = {t: fusion(dims=dict.fromkeys(encoders, task.size)) for t, task in tasks.items()}
@@ -24,14 +30,18 @@ class LateFusion(Model):
                     f"{type(votes[t]).__name__} fuses decisions for one class of several, which the task '{t}' does not"
                     " ask for: fusion=mean or fusion=weighted"
                 )
-            if votes[t].replaces and isinstance(task, Multiclass) and (task.weights is not None or task.gamma):
+            if (
+                votes[t].replaces
+                and isinstance(task, Multiclass)
+                and (task.weights is not None or task.gamma or task.smoothing)
+            ):
                 raise ValueError(
-                    f"{type(votes[t]).__name__} has a loss of its own, which weights by class and the focal loss do not"
-                    " reach: imbalance=oversample"
+                    f"{type(votes[t]).__name__} has a loss of its own, which weights by class, the focal loss and label"
+                    " smoothing do not reach: imbalance=oversample, label_smoothing=0"
                 )
         self.fusion = Parts(votes)
         self.heads = Parts(
-            {m: Parts({t: nn.Linear(e.dim, task.size) for t, task in tasks.items()}) for m, e in encoders.items()}
+            {m: Parts({t: nn.Linear(d, k.size) for t, k in tasks.items()}) for m, d in self.completion.dims.items()}
         )
         self.verdict = Parts(
             {t: nn.Identity() if votes[t].dim == k.size else nn.Linear(votes[t].dim, k.size) for t, k in tasks.items()}
@@ -40,12 +50,14 @@ class LateFusion(Model):
     def parts(self) -> dict[str, list[nn.Module]]:
         """A modality's heads are its own."""
         own = {m: [encoder, self.heads[m]] for m, encoder in self.encoders.items()}
-        return own | {"fusion": [self.fusion], "heads": [self.verdict]}
+        return own | {"completion": [self.completion], "fusion": [self.fusion], "heads": [self.verdict]}
 
     def read(self, encoded: Signals) -> Read:
+        heard = self.completion(encoded)
+
         def votes(task: str) -> Signals:
-            heads = {m: self.heads[m][task] for m in encoded}
-            return {m: Signal.vector(heads[m](s.pooled()), s.present) for m, s in encoded.items()}
+            heads = {m: self.heads[m][task] for m in heard}
+            return {m: Signal.vector(heads[m](s.pooled()), s.present) for m, s in heard.items()}
 
         fused = {t: self.fusion[t].fuse(votes(t)) for t in self.verdict}
         return Read(

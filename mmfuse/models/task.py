@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from mmfuse.models.heads import head
-from mmfuse.types import Encoder, Fusion, Model, Parts, Read, Signal, Signals, Task
+from mmfuse.types import Completion, Encoder, Fusion, Model, Parts, Read, Signal, Signals, Task
 
 
 class TaskFusion(Model):
@@ -24,14 +24,15 @@ class TaskFusion(Model):
         encoders: Mapping[str, Encoder],
         tasks: Mapping[str, Task],
         fusion: Callable[..., Fusion],
+        completion: Callable[..., Completion] = Completion,
         dim: int = 128,
         dropout: float = 0.1,
     ):
         """`dim` is the width of a task's view."""
-        super().__init__(encoders)
+        super().__init__(encoders, completion)
         if others := [t for t, task in tasks.items() if task.of is not None or task.between]:
             raise ValueError(f"whole rows have views, which the task '{others[0]}' is not about: model=feature")
-        width = sum(encoder.dim for encoder in encoders.values())
+        width = sum(self.completion.dims.values())
         self.views = Parts({t: nn.Sequential(nn.Linear(width, dim), nn.ReLU(), nn.Dropout(dropout)) for t in tasks})
         self.first = Parts({t: nn.Linear(dim, task.size) for t, task in tasks.items()})
         self.fusion = fusion(dims={t: dim + task.size for t, task in tasks.items()})
@@ -43,11 +44,17 @@ class TaskFusion(Model):
 
     def parts(self) -> dict[str, list[nn.Module]]:
         encoders = {m: [encoder] for m, encoder in self.encoders.items()}
-        return {**encoders, "fusion": [self.fusion], "heads": [self.views, self.first, self.heads]}
+        return {
+            **encoders,
+            "completion": [self.completion],
+            "fusion": [self.fusion],
+            "heads": [self.views, self.first, self.heads],
+        }
 
     def read(self, encoded: Signals) -> Read:
-        joined = torch.cat([signal.pooled() for signal in encoded.values()], dim=1)  # (B, sum of D_m)
-        present = torch.stack([signal.present for signal in encoded.values()], dim=1).any(dim=1)  # (B,)
+        heard = self.completion(encoded)
+        joined = torch.cat([signal.pooled() for signal in heard.values()], dim=1)  # (B, sum of D_m)
+        present = torch.stack([signal.present for signal in heard.values()], dim=1).any(dim=1)  # (B,)
         views = {t: view(joined) for t, view in self.views.items()}  # (B, dim) each
         first = {t: self.first[t](view) for t, view in views.items()}  # (B, K) each
         tasks = {t: Signal.vector(torch.cat([views[t], first[t]], dim=1), present) for t in views}

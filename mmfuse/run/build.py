@@ -31,7 +31,8 @@ def build(cfg: Config, prepared: Prepared, seed: int) -> Model:
         encoder = encoder_of(cfg, modality, preparation) if done is None else Identity(done.dim)
         encoders[modality] = LearnedToken(encoder) if token else encoder
     fusion = partial(make, cfg["fusion"], "fusion")
-    return make(cfg["model"], "model", encoders=encoders, tasks=prepared.tasks, fusion=fusion)
+    completion = partial(make, cfg["completion"], "completion")
+    return make(cfg["model"], "model", encoders=encoders, tasks=prepared.tasks, fusion=fusion, completion=completion)
 
 
 def augment(cfg: Config, prepared: Prepared) -> dict[str, nn.Module]:
@@ -61,6 +62,7 @@ def parts(cfg: Config, prepared: Prepared, seed: int) -> Learning:
         for name, about in cfg["objectives"].items()
     }
     answers = [f"{what}/{task}" for what in ("task", *model.besides) for task in prepared.tasks]
+    answers += [f"completion/{name}" for name in model.completion.names]
     losses = (*answers, *(name for objective in objectives.values() for name in objective.names))
     if len(set(losses)) < len(losses):
         name = next(name for name in losses if losses.count(name) > 1)
@@ -114,6 +116,7 @@ def learner(cfg: Config, prepared: Prepared, seed: int) -> "Learner":
 
 def learner_of(cfg: Config, prepared: Prepared, learning: Learning, seed: int) -> "Learner":
     from mmfuse.learner.learner import Learner  # Lightning takes seconds to import, and `check` does without it
+    from mmfuse.learner.penalty import Penalty
     from mmfuse.learner.rates import Rates
 
     try:
@@ -127,6 +130,8 @@ def learner_of(cfg: Config, prepared: Prepared, learning: Learning, seed: int) -
             rates=Rates(**cfg["rates"]),
             augment=augment(cfg, prepared),
             drop=cfg["drop"],
+            penalty=Penalty(**cfg["penalty"]),
+            mixup=cfg["mixup"],
             seed=seed,
         )
     except ValueError as error:

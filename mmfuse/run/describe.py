@@ -30,6 +30,8 @@ def describe(cfg: Config, divided: Divided, prepared: Prepared, rows: int, model
     encoders = " + ".join(f"{m}[{cfg['encoder'][m]['name']}{held(prepared, model, m)}]" for m in cfg["modalities"])
     parameters = sum(p.numel() for p in model.parameters()) - sum(of_frozen(e) for e in model.encoders.values())
     level = "" if cfg["choices"]["model"] == "feature" else f" ({cfg['choices']['model']})"
+    if (completion := cfg["choices"]["completion"]) != "none":
+        encoders += f" -> {completion}"
     said = f"{encoders} -> {cfg['choices']['fusion']}{level} -> {', '.join(cfg['tasks'])}"
     return data, f"{said}   {count(parameters)} parameters"
 

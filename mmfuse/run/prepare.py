@@ -13,14 +13,17 @@ from mmfuse.data.align import check_labels, require_aligned
 from mmfuse.data.columns import Column, Padded, Stored, Streamed
 from mmfuse.data.fill import fill, suits
 from mmfuse.data.grown import grow
+from mmfuse.data.pattern import Pattern
 from mmfuse.data.reader import Reader, column
 from mmfuse.data.splits import Split
 from mmfuse.encoders.pretrained import Pretrained
 from mmfuse.errors import ConfigError
 from mmfuse.imbalance.none import Unchanged
 from mmfuse.run.encoded import encoded, frozen
+from mmfuse.run.hidden import asked, hidden
 from mmfuse.run.make import Config, make
 from mmfuse.run.streaming import refuse_for_streams
+from mmfuse.tasks.multiclass import Multiclass
 from mmfuse.types import Dataset, Examples, Listener, Preparation, Stream, Task, Unreadable
 
 Divided = Sequence[tuple[int | None, Split]]
@@ -48,6 +51,7 @@ class Prepared(NamedTuple):
     seen: np.ndarray  # the training rows as an epoch sees them: some twice, or not at all, or made for training
     stream: Stream | None = None  # what an epoch sees instead of those
     encoded: Mapping[str, Frozen] = MappingProxyType({})  # by modality: columns that hold what an encoder said
+    pattern: Pattern | None = None  # what is hidden on purpose, of all rows
 
     @property
     def whole(self) -> np.ndarray:
@@ -91,6 +95,7 @@ def prepare(
     with what is there until then, to look at settings that would fail later. To be `forgiving` is to take broken files
     for missing ones whatever the config says: an audit counts them.
     """
+    given = asked(cfg, examples)
     preparations: dict[str, Preparation] = {}
     readers: dict[str, Reader] = {}
     waiting: dict[str, Pretrained] = {}
@@ -118,6 +123,7 @@ def prepare(
         accept(cfg, reader, said.present, split)
         found[modality] = said.column, said.present
         done[modality] = done[modality]._replace(key=said.key, precision=said.precision)
+    found, pattern = hidden(cfg, examples, split, found, given)
     prepared = assembled(cfg, examples, split, preparations, readers, found, done)
     about = cfg["dataset"]["missing"]
     if about["policy"] == "drop":
@@ -125,7 +131,7 @@ def prepare(
         prepared = assembled(cfg, examples, kept, preparations, readers, found, done)
     if about["policy"] == "fill" and about["fill"] != "token":
         prepared = prepared._replace(columns=fill_columns(cfg, prepared, prepared.split))
-    return rebalanced(cfg, examples, prepared)
+    return smoothed(cfg, rebalanced(cfg, examples, prepared._replace(pattern=pattern)))
 
 
 def accept(cfg: Config, reader: Reader, present: np.ndarray, split: Split) -> None:
@@ -225,3 +231,22 @@ def rebalanced(cfg: Config, examples: Examples, prepared: Prepared) -> Prepared:
     grown = grow(prepared.columns, prepared.targets, first, train, new_rows)
     seen = np.concatenate([prepared.seen, grown.rows])
     return prepared._replace(columns=grown.columns, targets=grown.targets, seen=seen)
+
+
+def smoothed(cfg: Config, prepared: Prepared) -> Prepared:
+    """The tasks of one class of several with their labels smoothed."""
+    share = cfg["label_smoothing"]
+    if not share:
+        return prepared
+    tasks = {name: task for name, task in prepared.tasks.items() if type(task) is Multiclass}
+    if not tasks:
+        raise ConfigError(
+            f"label_smoothing={share}: no task is of one class of several a row\n  to go on: label_smoothing=0"
+        )
+    if any(task.gamma for task in tasks.values()):
+        raise ConfigError(
+            f"label_smoothing={share}: the focal loss heeds one class's probability, and smoothing all of them"
+            "\n  to go on: label_smoothing=0, or imbalance=weights"
+        )
+    new = {name: Multiclass(task.classes, task.weights, task.gamma, share) for name, task in tasks.items()}
+    return prepared._replace(tasks=prepared.tasks | new)

@@ -16,6 +16,7 @@ from mmfuse.tasks.figures import monitors
 from mmfuse.types import Examples, Listener, Schedule, Task
 
 if TYPE_CHECKING:
+    from mmfuse.learner.averaging import Averaging
     from mmfuse.learner.fit import Patience
     from mmfuse.learner.learner import Learner
 
@@ -31,6 +32,7 @@ def rehearse(cfg: Config, examples: Examples, prepared: Prepared, folder: Path) 
             folder,
             patience(cfg, prepared.tasks, learning.schedule),
             Listener(),
+            averaging(cfg),
         )
     shutil.rmtree(folder / "logs")
     first = learner_of(cfg, prepared, learning, cfg["seeds"][0])
@@ -48,6 +50,7 @@ def check_settings(cfg: Config, examples: Examples, prepared: Prepared, learning
         short = [name for name in known if name.count("/") == 1]
         said = f"early_stopping.monitor={wanted}: there is no such figure"
         raise ConfigError(f"{said}\n  {offer(wanted, short, 'there are')}")
+    check_weights(cfg)
     for modality, about in cfg["encoder"].items():
         wakes, epochs = about.get("unfreeze_at"), cfg["trainer"].get("max_epochs")
         if isinstance(wakes, int) and isinstance(epochs, int) and 0 < epochs <= wakes:
@@ -55,6 +58,33 @@ def check_settings(cfg: Config, examples: Examples, prepared: Prepared, learning
                 f"encoder.{modality}.unfreeze_at={wakes}: epochs count from 0, and trainer.max_epochs={epochs}\n"
                 f"  to go on: a larger trainer.max_epochs, or encoder.{modality}.unfreeze_at=null, to never wake it"
             )
+
+
+def check_weights(cfg: Config) -> None:
+    """What is asked of weights as a whole: penalties, averages."""
+    strategy, epochs, start = (
+        cfg["trainer"].get("strategy"),
+        cfg["trainer"].get("max_epochs"),
+        cfg["averaging"]["start"],
+    )
+    averages = cfg["averaging"]["kind"] != "none"
+    sharded = any(name in str(strategy) for name in ("fsdp", "deepspeed"))
+    if sharded and (averages or any(cfg["penalty"].values())):
+        raise ConfigError(
+            f"{'averaging' if averages else 'penalty'} needs whole weights, and trainer.strategy={strategy} shards them"
+            "\n  to go on: trainer.strategy=ddp, or averaging.kind=none penalty.l1=0 penalty.l2=0"
+        )
+    if averages and isinstance(epochs, int) and 0 < epochs <= start:
+        raise ConfigError(
+            f"averaging.start={start}: epochs count from 0, and trainer.max_epochs={epochs}"
+            "\n  to go on: a larger trainer.max_epochs, or averaging.start=0"
+        )
+
+
+def averaging(cfg: Config) -> "Averaging":
+    from mmfuse.learner.averaging import Averaging
+
+    return Averaging(**cfg["averaging"])
 
 
 def monitor(cfg: Config, tasks: Mapping[str, Task], schedule: Schedule) -> str:

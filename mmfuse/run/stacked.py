@@ -17,7 +17,7 @@ from mmfuse.run.loader import loader
 from mmfuse.run.make import Config, make
 from mmfuse.run.prepare import Prepared
 from mmfuse.run.recording import Recording
-from mmfuse.run.settings import patience
+from mmfuse.run.settings import averaging, patience
 from mmfuse.types import Examples, Listener, Model
 
 Answers = dict[str, np.ndarray]  # by task: (N, M, C) probabilities, zeros where a row lacks the modality
@@ -38,6 +38,11 @@ def refuse_unless_divided(model: Model, examples: Examples, prepared: Prepared, 
         return
     if prepared.stream is not None:
         raise ConfigError("fusion=stacking divides the training rows, and these stream\n  to go on: fusion=average")
+    if model.completion.names:
+        raise ConfigError(
+            "fusion=stacking learns from what each modality says alone, and completion gives it the others as well"
+            "\n  to go on: completion=none, or fusion=average"
+        )
     splits.parts(examples, task, prepared.split.train, next(iter(found.values())).folds, 0)
 
 
@@ -64,6 +69,7 @@ def out_of_fold(
             folder / "checkpoints",
             patience(cfg, part.tasks, trained.schedule),
             Recording(listener, History(folder / "history.csv"), status),
+            averaging(cfg),
         )
         for m, modality in enumerate(modalities):
             for t, units in predict(trained, trainer, loader(cfg, part, asked, None), {modality}).items():

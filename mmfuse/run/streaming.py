@@ -13,6 +13,8 @@ def refuse_for_streams(cfg: Config) -> None:
         (cfg["choices"]["imbalance"] != "none", f"imbalance={cfg['choices']['imbalance']}", "imbalance=none"),
         (missing["policy"] == "drop", "dataset.missing.policy=drop", "dataset.missing.policy=mask"),
         (filled, f"dataset.missing.fill={missing['fill']}", "dataset.missing.policy=mask"),
+        (bool(missing["rate"]), f"dataset.missing.rate={missing['rate']}", "dataset.missing.rate=0"),
+        (missing["pattern"] is not None, "dataset.missing.pattern", "dataset.missing.pattern=null"),
         (cfg["dataset"]["align"] == "require", "dataset.align=require", "dataset.align=free"),
     ):
         if refused:

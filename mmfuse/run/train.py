@@ -22,7 +22,7 @@ from mmfuse.run.loader import loader, training_loader
 from mmfuse.run.make import Config, make
 from mmfuse.run.prepare import Prepared, divide, load, prepare, whole_rows
 from mmfuse.run.recording import Recording
-from mmfuse.run.settings import patience, rehearse
+from mmfuse.run.settings import averaging, patience, rehearse
 from mmfuse.run.stacked import out_of_fold, refuse_unless_divided, stacks, teach
 from mmfuse.run.transfer import Figures, refuse_unless_paired, summary, transferred
 from mmfuse.run.verdict import verdict
@@ -61,6 +61,8 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
     once = {m: {"key": done.key, "precision": done.precision} for m, done in prepared.encoded.items()}
     about |= {"parameters": parameters, "encoded": once}
     write_json(folder / "manifest.json", about)
+    if prepared.pattern is not None:
+        prepared.pattern.save(folder / "missing.npz")
     status.say("running")
     moved: list[Figures] = []  # from one modality to another
     said: dict[str, list[Answers]] = {"test": [], "val": [], **{f"views/{view}": [] for view in first.schedule.views}}
@@ -146,6 +148,7 @@ def replicate(
         place / "checkpoints",
         patience(cfg, prepared.tasks, schedule),
         Recording(listener, history, status),
+        averaging(cfg),
     )
     if stacked:
         teach(trained.model, examples, prepared, unseen)

@@ -136,7 +136,7 @@ def constant(target: np.ndarray, classes: int, rows: int) -> np.ndarray:
     return np.tile(np.bincount(target[target >= 0], minlength=classes) / (target >= 0).sum(), (rows, 1))
 
 
-def summary(runs: list[Figures]) -> Figures:
+def summary(runs: list[Any]) -> Figures:
     """Over seeds and folds: mean, sample deviation and every run's value, wherever there is a number."""
     first = runs[0]
     if isinstance(first, dict):

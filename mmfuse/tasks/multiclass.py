@@ -1,7 +1,9 @@
 """One of K classes. Trained by cross-entropy, scored as scikit-learn scores.
 
-Two other losses, for classes of unequal size: cross-entropy with a weight for each class, as torch normalises it, and
-the focal loss, -(1 - p)^gamma log p of the true class's probability p (Lin et al. 2017, https://arxiv.org/abs/1708.02002).
+Label smoothing e takes 1 - e of the true class's share and e / K of each class's (Szegedy et al. 2016,
+https://arxiv.org/abs/1512.00567), as torch does it. Two other losses are for classes of unequal size: cross-entropy
+with a weight for each class, as torch normalises it, and the focal loss, -(1 - p)^gamma log p of the true class's
+probability p (Lin et al. 2017, https://arxiv.org/abs/1708.02002).
 """
 
 from collections.abc import Sequence
@@ -20,7 +22,9 @@ class Multiclass(Task):
     monitor = "f1_macro"
     headline = ("accuracy", "precision_macro", "recall_macro", "f1_macro")
 
-    def __init__(self, classes: Sequence[str], weights: Sequence[float] | None = None, gamma: float = 0.0):
+    def __init__(
+        self, classes: Sequence[str], weights: Sequence[float] | None = None, gamma: float = 0.0, smoothing: float = 0.0
+    ):
         """`weights` is one a class, None for all 1; `gamma` 0 is cross-entropy, more heeds what is learned less."""
         if len(classes) < 2:
             raise ValueError(f"a classification needs at least two classes, but there is {list(classes)}")
@@ -28,11 +32,15 @@ class Multiclass(Task):
             raise ValueError(f"weights={list(weights)}: one above 0 is needed for each of {len(classes)} classes")
         if gamma < 0:
             raise ValueError(f"gamma={gamma}: at least 0 is needed")
+        if not 0 <= smoothing < 1 or (smoothing and gamma):
+            raise ValueError(f"smoothing={smoothing}: from 0, under 1, and not with the focal loss (gamma={gamma})")
         self.classes, self.size = tuple(classes), len(classes)
-        self.weights, self.gamma = weights, gamma
+        self.weights, self.gamma, self.smoothing = weights, gamma, smoothing
 
     def loss(self, prediction: Tensor, target: Tensor) -> Tensor:
         known = target >= 0
+        if self.smoothing:
+            return self.smoothed_loss(prediction, target)
         each = F.cross_entropy(prediction, target, ignore_index=-1, reduction="none")  # (B,) -log p, 0 without a label
         if self.gamma:
             each = (-torch.expm1(-each)).clamp(min=1e-12) ** self.gamma * each  # no slope without end at p = 1
@@ -40,6 +48,15 @@ class Multiclass(Task):
         if self.weights is not None:
             share = share * each.new_tensor(self.weights)[target.clamp(min=0)]
         return (each * share).sum() / share.sum().clamp(min=1e-12)  # torch's own mean is NaN where none has a label
+
+    def smoothed_loss(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Of weighted classes each class's own part is weighted, not only the true one's."""
+        weights = prediction.new_ones(self.size) if self.weights is None else prediction.new_tensor(self.weights)
+        each = F.cross_entropy(
+            prediction, target, weights, ignore_index=-1, reduction="none", label_smoothing=self.smoothing
+        )  # (B,)
+        share = (weights[target.clamp(min=0)] * (target >= 0)).to(each.dtype)
+        return each.sum() / share.sum().clamp(min=1e-12)
 
     def answer(self, prediction: Tensor) -> np.ndarray:
         return prediction.to(torch.float64).softmax(dim=1).numpy()
