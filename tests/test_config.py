@@ -86,7 +86,6 @@ def test_the_default_is_what_the_readme_says_it_is():
         ("fusion=null", "an experiment needs a fusion"),
         ("fusion=", "names no value"),
         ("modalities=[text", "do its brackets and quotes match?"),
-        ("baselines=true", "is not built yet"),
         ("dataset.missing.policy=ignore", "takes mask | drop | fill"),
         ("dataset.split.colum=x", "did you mean 'dataset.split.column'?"),
         ("dataset=tabel", "did you mean 'table'?"),

@@ -143,7 +143,7 @@ class TestWhatChangesInAPhase:
 def test_every_model_has_parts_of_the_same_names(model):
     """A modality's own heads, of late fusion, are the modality's."""
     learning = learner(Synchronous(), model=model)
-    assert list(learning.parts.modules) == [*NAMES, "fusion", "heads", "objectives", "balance"]
+    assert list(learning.parts.modules) == [*NAMES, "completion", "fusion", "heads", "objectives", "balance"]
     known = [p for parameters in learning.parts.parameters.values() for p in parameters]
     assert {id(p) for p in known} == {id(p) for p in learning.parameters()}
     assert len(known) == len(list(learning.parameters()))

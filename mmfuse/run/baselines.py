@@ -23,7 +23,7 @@ from mmfuse.run.make import Config
 from mmfuse.types import Listener, Task
 
 ASIDE = ("name", "output_dir", "baselines", "cache", "threads", "loader", "bootstrap", "choices")  # change no result
-PLAIN = {"fusion": "concat", "model": "feature", "balance": "plain", "schedule": "synchronous"}
+PLAIN = {"fusion": "concat", "model": "feature", "balance": "plain", "schedule": "synchronous", "completion": "none"}
 
 
 def wanted(cfg: Config) -> dict[str, Config]:
