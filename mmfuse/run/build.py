@@ -62,7 +62,8 @@ def parts(cfg: Config, prepared: Prepared, seed: int) -> Learning:
     }
     answers = [f"{what}/{task}" for what in ("task", *model.besides) for task in prepared.tasks]
     losses = (*answers, *(name for objective in objectives.values() for name in objective.names))
-    balancer = make(cfg["balance"], "balance", **taken(cfg["balance"], losses=losses))
+    of = {"losses": losses, "modalities": tuple(dims), "tasks": prepared.tasks}
+    balancer = make(cfg["balance"], "balance", **taken(cfg["balance"], **of))
     given = {"modalities": cfg["modalities"], "epochs": cfg["trainer"].get("max_epochs") or -1}
     schedule = make(cfg["schedule"], "schedule", **taken(cfg["schedule"], **given))
     check_phases(schedule, given["epochs"], losses)
