@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import pytorch_lightning as L
 import torch
-from scipy.optimize import minimize_scalar
 from torch.utils.data import DataLoader
 
 from mmfuse import masks
@@ -144,7 +143,11 @@ class TestOgmGe:
             factors[m] = 1 - tanh(0.3 * ratio) if ratio > 1 else 1.0
         assert factors["a"] < 1
         assert factors["c"] == 1
-        slow = {n: [p.grad.clone() for p in learner.model.encoders[n].parameters()] for n in NAMES if gradients(learner, batch)}
+        slow = {
+            n: [p.grad.clone() for p in learner.model.encoders[n].parameters()]
+            for n in NAMES
+            if gradients(learner, batch)
+        }
         rest = gradients(learner, batch)
         learner.balancer = Plain(["task/t"])
         plain = gradients(learner, batch)
@@ -166,7 +169,7 @@ class TestOgmGe:
     def test_noise_has_the_deviation_of_the_gradient_before_it_was_slowed(self):
         learner, batch = taught(learner_of(OgmGe(TASKS, alpha=2.0)), batch_of()), batch_of()
         draws = []
-        for seed in range(400):
+        for seed in range(60):
             torch.manual_seed(seed)
             gradients(learner, batch)
             draws.append(learner.model.encoders["a"].layer.weight.grad.clone())
@@ -175,9 +178,11 @@ class TestOgmGe:
         gradients(learner, batch)
         plain = learner.model.encoders["a"].layer.weight.grad
         found = torch.stack(draws)
-        spread = plain.std(correction=0).item()  # 20 entries, 400 draws: a hundredth off at one deviation
-        assert found.std(dim=0).mean().item() == pytest.approx(spread, rel=0.04)
-        assert found.mean(dim=0).abs().max().item() < plain.abs().max().item() / 2  # slowed, to a hundredth or so
+        spread = plain.std(correction=0).item()  # 20 entries, 60 draws: 2 % off at one deviation
+        assert found.std(dim=0).mean().item() == pytest.approx(spread, rel=0.08)
+        assert (
+            found.mean(dim=0).abs().max().item() < plain.abs().max().item() / 2
+        )  # slowed to 4 %, and a mean that is 13 % of the deviation off
         assert torch.equal(heads, learner.model.heads["t"].linear.weight.grad)
 
     def test_noise_is_for_its_own_step_only(self):
@@ -241,7 +246,7 @@ class TestAgm:
         assert (agm.factors(torch.tensor([0.5, 2.5])) < 1).tolist() == [True, False]  # further ahead than usual
         assert agm.factors(torch.tensor([torch.nan, 2.0])).tolist() == [1, 1]
         agm.average.copy_(torch.tensor([0.0, 50.0]))
-        assert agm.factors(torch.tensor([50.0, 0.0])).tolist() == pytest.approx([10, 1])
+        assert agm.factors(torch.tensor([50.0, 0.0])).tolist() == [10, 0]
 
     def test_usual_is_the_mean_of_all_steps_before(self):
         learner = learner_of(Agm(NAMES, TASKS))
@@ -254,7 +259,7 @@ class TestAgm:
     def test_encoders_are_scaled_and_nothing_else(self):
         learner, batch = learner_of(Agm(NAMES, TASKS)), batch_of()
         plain = gradients(learner, batch)  # the first step is plain
-        learner.balancer.average += torch.tensor([0.5, 0.0, -0.5])
+        learner.balancer.average += torch.tensor([0.5, 0.1, -0.5])
         factors = learner.balancer.factors(learner.balancer.scores(step_of(learner, batch)))
         found = gradients(learner, batch)
         for m, factor in zip(NAMES, factors, strict=True):
@@ -327,11 +332,12 @@ class TestMMPareto:
             if g @ u >= 0:
                 continue
             met += 1
-            best = minimize_scalar(lambda w: np.sum((w * g + (1 - w) * u) ** 2), bounds=(0, 1), method="bounded").x
+            shares = np.linspace(0, 1, 100_001)
+            best = shares[np.linalg.norm(shares[:, None] * g + (1 - shares[:, None]) * u, axis=1).argmin()]
             step = 2 * (best * g + (1 - best) * u)
             step *= max(np.linalg.norm(g + u) / np.linalg.norm(step), 1)
             found = reconciled(torch.tensor(g), torch.tensor(u))
-            close(found, 1.5 * step, rtol=1e-4, atol=1e-4)
+            close(found, 1.5 * step, rtol=1e-2, atol=1e-2)  # the shares are tried, 100,000 of them
             assert found.norm() >= 1.5 * np.linalg.norm(g + u) - 1e-6
             assert (found @ torch.tensor(g)).item() > 0
             assert (found @ torch.tensor(u)).item() > 0
@@ -384,7 +390,7 @@ class TestPmr:
     TARGET = torch.tensor([0, 0, 1, 1, -1])
     CODES = {
         "a": torch.tensor([[0.0, 0.0], [2.0, 0.0], [10.0, 0.0], [10.0, 4.0], [99.0, 99.0]]),
-        "b": torch.tensor([[1.0], [3.0], [2.0], [torch.nan], [99.0]]),
+        "b": torch.tensor([[1.0], [3.0], [2.5], [torch.nan], [99.0]]),
     }
     PRESENT = {"a": torch.ones(5, dtype=torch.bool), "b": torch.tensor([True, True, True, False, True])}
 
@@ -404,7 +410,7 @@ class TestPmr:
         self.heard(pmr, {m: code + 5 for m, code in self.CODES.items()})  # validation rows are not measured
         pmr.train()
         pmr.at_epoch(1)
-        first = torch.tensor([[1.0, 0.0, 2.0], [10.0, 2.0, 2.0], [0.0, 0.0, 0.0]])
+        first = torch.tensor([[1.0, 0.0, 2.0], [10.0, 2.0, 2.5], [0.0, 0.0, 0.0]])
         close(pmr.centres, first)
         assert pmr.known.tolist() == [[True, True], [True, True], [False, False]]
         self.heard(pmr, {m: code + 4 for m, code in self.CODES.items()})
@@ -415,19 +421,24 @@ class TestPmr:
         assert [loss.item() for loss in self.heard(self.make()).values()] == [0, 0]
 
     def test_by_hand(self):
-        """Distances of b to its centres, both at 2, are equal, so that p is 1/2 throughout; a knows its classes."""
         pmr = self.make(alpha=2.0, mu=0.5, early=2)
         self.heard(pmr)
         pmr.at_epoch(1)
         codes = {m: code.clone().requires_grad_() for m, code in self.CODES.items()}
         losses = self.heard(pmr, codes)
-        a = self.CODES["a"][:4].numpy()
-        distance = np.linalg.norm(a[:, None] - np.array([[1.0, 0.0], [10.0, 2.0]]), axis=2)
-        p = np.exp(-distance) / np.exp(-distance).sum(axis=1, keepdims=True)
-        own = p[np.arange(4), [0, 0, 1, 1]].mean()
-        entropy = -(p * np.log(p)).sum(axis=1).mean()
-        close(losses["pmr/a"], -0.5 * min(own / 0.5 - 1, 1) * entropy)
-        close(losses["pmr/b"], 2.0 * min(own / 0.5 - 1, 1) * log(2))
+
+        def near(z, centres):
+            distance = np.linalg.norm(np.array(z)[:, None] - np.array(centres), axis=2)
+            return np.exp(-distance) / np.exp(-distance).sum(axis=1, keepdims=True)
+
+        a = near([[0.0, 0.0], [2.0, 0.0], [10.0, 0.0], [10.0, 4.0]], [[1.0, 0.0], [10.0, 2.0]])
+        b = near([[1.0], [3.0], [2.5]], [[2.0], [2.5]])
+        right_a, right_b = a[np.arange(4), [0, 0, 1, 1]], b[np.arange(3), [0, 0, 1]]
+        ratio = right_a.mean() / right_b.mean()  # a is ahead, by less than 2
+        assert 1 < ratio < 2
+        entropy = -(a * np.log(a)).sum(axis=1).mean()
+        close(losses["pmr/a"], -0.5 * (ratio - 1) * entropy)
+        close(losses["pmr/b"], 2.0 * (ratio - 1) * -np.log(right_b).mean())
         losses["pmr/b"].backward()
         assert codes["b"].grad[:3].any()
         assert codes["a"].grad is None or not codes["a"].grad.any()
@@ -506,10 +517,10 @@ class TestReconboost:
         p = np.exp(1) / (np.exp(1) + 2)
         second = self.expected("a", "bc", "c", [1])
         close(losses["reconboost/a"], (-log(p) + second) / 2)
-        absent = torch.zeros(2, dtype=torch.bool)
-        assert self.losses({**self.LOGITS, "b": torch.full((2, 3), torch.nan)}, {"b": gone})["reconboost/a"].isnan()
+        behind = {**self.LOGITS, "b": self.LOGITS["b"].clone().index_fill(0, torch.tensor([0]), torch.nan)}
+        one = {"b": gone}
+        assert self.losses(behind, one)["reconboost/a"] == self.losses(present=one)["reconboost/a"]
         assert self.losses(target=torch.tensor([-1, -1]))["reconboost/a"] == 0
-        assert absent.sum() == 0
 
     def test_refuses_what_has_no_bound(self):
         with pytest.raises(ValueError, match="0 <= w2 <= w1"):
@@ -530,8 +541,12 @@ class TestReconboost:
     def test_in_its_turn_one_encoder_learns(self):
         learner = learner_of(Plain(["task/t"]), {"r": Reconboost(DIMS, TASKS)}, "late", Turns(NAMES, epochs=6))
         before = {m: encoder.layer.weight.clone() for m, encoder in learner.model.encoders.items()}
-        trainer(1).fit(learner, rows(), rows())
-        assert [not torch.equal(before[m], learner.model.encoders[m].layer.weight) for m in NAMES] == [True, False, False]
+        trainer(1).fit(learner, rows(), rows(1))
+        assert [not torch.equal(before[m], learner.model.encoders[m].layer.weight) for m in NAMES] == [
+            True,
+            False,
+            False,
+        ]
 
 
 WAYS = {
@@ -549,8 +564,8 @@ def way(name, level="feature"):
     return learner_of(balancer, objectives, level, schedule)
 
 
-def rows():
-    return DataLoader([batch_of(seed=seed) for seed in range(3)], batch_size=None)
+def rows(batches=2):
+    return DataLoader([batch_of(seed=seed) for seed in range(batches)], batch_size=None)
 
 
 def trainer(epochs, **more):
@@ -566,25 +581,19 @@ def trainer(epochs, **more):
     )
 
 
-@pytest.mark.parametrize("level", ["feature", "late"])
-@pytest.mark.parametrize("name", WAYS)
-def test_learns_from_rows_some_of_which_lack_something(name, level):
-    learner = way(name, level)
-    trainer(6).fit(learner, rows(), rows())
-    assert learner.figures["val/accuracy"] > 0.6  # chance is a third
-    assert all(p.isfinite().all() for p in learner.parameters())
-
-
-@pytest.mark.parametrize("name", WAYS)
-def test_a_resumed_run_is_the_same_run(name, tmp_path):
-    through = way(name)
-    trainer(6).fit(through, rows(), rows())
-    first = way(name)
+@pytest.mark.parametrize(
+    ("name", "level"), [*((name, "feature") for name in WAYS), ("mmpareto", "late"), ("pmr", "late")]
+)
+def test_learns_and_a_resumed_run_is_the_same_run(name, level, tmp_path):
+    through = way(name, level)
+    trainer(6).fit(through, rows(), rows(1))
+    assert through.figures["val/accuracy"] > 0.6  # chance is a third
+    first = way(name, level)
     half = trainer(3)
-    half.fit(first, rows(), rows())
+    half.fit(first, rows(), rows(1))
     half.save_checkpoint(tmp_path / "half.ckpt")
-    resumed = way(name)
-    trainer(6).fit(resumed, rows(), rows(), ckpt_path=tmp_path / "half.ckpt")
+    resumed = way(name, level)
+    trainer(6).fit(resumed, rows(), rows(1), ckpt_path=tmp_path / "half.ckpt")
     found, expected = resumed.state_dict(), through.state_dict()
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[key], expected[key]) for key in expected)
@@ -593,7 +602,7 @@ def test_a_resumed_run_is_the_same_run(name, tmp_path):
 @pytest.mark.parametrize("name", WAYS)
 def test_half_the_precision_is_enough(name):
     learner = way(name)
-    trainer(2, precision="bf16-mixed").fit(learner, rows(), rows())
+    trainer(1, precision="bf16-mixed").fit(learner, rows(), rows(1))
     assert all(p.isfinite().all() for p in learner.parameters())
 
 
@@ -622,7 +631,10 @@ class TestConfig:
         [
             (["balance=ogm_ge"], ["task/digit"]),
             (["balance=agm", "balance.task=digit"], ["task/digit"]),
-            (["balance=mmpareto", "objectives=[unimodal]"], ["task/digit", *(f"unimodal/{m}-digit" for m in ("image", "audio", "text"))]),
+            (
+                ["balance=mmpareto", "objectives=[unimodal]"],
+                ["task/digit", *(f"unimodal/{m}-digit" for m in ("image", "audio", "text"))],
+            ),
             (["objectives=[pmr]"], ["task/digit", "pmr/image", "pmr/audio", "pmr/text"]),
             (
                 ["objectives=[reconboost]", "schedule=reconboost"],

@@ -44,10 +44,8 @@ class MMPareto(Balancer):
         taken = []
         for part, ps in step.parts.items():
             g, u = (torch.cat([by[p].flatten() for p in ps]) for by in (joint, alone))
-            if part in step.outputs.encoded:  # only its own modality's losses reach it
-                found = reconciled(ranks.mean(g), ranks.mean(u), self.gamma)
-            else:
-                found = g + u
+            own_part = part in step.outputs.encoded  # only its own modality's losses reach it
+            found = reconciled(ranks.mean(g), ranks.mean(u), self.gamma) if own_part else g + u
             taken.append(torch.cat([p.flatten() for p in ps]) @ found)
         return torch.stack(taken).sum()
 
