@@ -78,7 +78,7 @@ def learner_of(balancer, objectives=None, level="feature", schedule=None):
         objectives or {},
         balancer,
         schedule or Synchronous(),
-        lambda params: torch.optim.SGD(params, lr=0.1, momentum=0.9),
+        lambda params: torch.optim.Adam(params, lr=0.05),
     )
 
 
