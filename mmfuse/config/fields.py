@@ -23,7 +23,7 @@ GIVEN_IN_CODE = {  # what mmfuse/run passes besides the config
     "fusion": {"dims"},
     "model": {"encoders", "tasks", "fusion", "completion"},
     "objectives": {"dims", "tasks"},
-    "balance": {"losses"},
+    "balance": {"losses", "modalities", "tasks"},
     "schedule": {"modalities", "epochs"},
 }
 MODALITY = {

@@ -69,7 +69,8 @@ def parts(cfg: Config, prepared: Prepared, seed: int) -> Learning:
         raise ConfigError(
             f"objectives={list(objectives)}: two of them have a loss called {name}\n  to go on: one of them"
         )
-    balancer = make(cfg["balance"], "balance", **taken(cfg["balance"], losses=losses))
+    of = {"losses": losses, "modalities": tuple(dims), "tasks": prepared.tasks}
+    balancer = make(cfg["balance"], "balance", **taken(cfg["balance"], **of))
     given = {"modalities": cfg["modalities"], "epochs": cfg["trainer"].get("max_epochs") or -1}
     schedule = make(cfg["schedule"], "schedule", **taken(cfg["schedule"], **given))
     check_phases(schedule, given["epochs"], losses)
