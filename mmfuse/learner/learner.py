@@ -173,6 +173,10 @@ class Learner(L.LightningModule):
             encoder = self.parts.pretrained.get(group["name"])
             if encoder is not None and encoder.lr is not None:
                 group["lr"] = encoder.lr
+            if group["name"] == "balance":
+                group["weight_decay"] = 0.0  # there is nothing that a loss's weight should be pulled to
+                if self.balancer.lr is not None:
+                    group["lr"] = self.balancer.lr
         optimizer = self.optimizer(params=groups)
         for group in optimizer.param_groups:
             group["initial_lr"] = group["lr"]
