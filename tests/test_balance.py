@@ -211,10 +211,9 @@ class TestRandom:
         """In mean 1 each, in sum 3; the logarithms of their ratios are N(0, 2)."""
         p = nn.Parameter(torch.ones(3))
         losses = {f"task/{k}": p[k] for k in range(3)}
-        balancer, found = Random(list(losses)), []
-        for _ in range(2000):
-            found.append(torch.autograd.grad(balancer(Step(losses, None, None, {}, {}, 0)), p)[0])
-        weights = torch.stack(found).double().numpy()
+        balancer, step = Random(list(losses)), Step(losses, None, None, {}, {}, 0)
+        found = torch.stack([torch.autograd.grad(balancer(step), p)[0] for _ in range(2000)])
+        weights = found.double().numpy()
         np.testing.assert_allclose(weights.sum(axis=1), 3, rtol=1e-5)
         np.testing.assert_allclose(weights.mean(axis=0), 1, atol=0.05)  # of deviation .6 / sqrt(2000) = .013
         ratios = np.log(weights[:, 0] / weights[:, 1])
@@ -438,7 +437,7 @@ class TestMGDA:
 class TestCAGrad:
     @pytest.mark.parametrize("c", [0.1, 0.4, 0.9])
     def test_serves_the_worst_as_well_as_can_be(self, random, c):
-        """max over |d - g_0| <= c |g_0| of min_i g_i . d, solved by scipy for d itself and a bound beneath all g_i . d."""
+        """max of min_i g_i . d where |d - g_0| <= c |g_0|, by scipy for d itself and a bound beneath all g_i . d."""
         for _ in range(5):
             g = random.standard_normal((3, 4))
             mean = g.mean(axis=0)

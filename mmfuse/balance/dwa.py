@@ -17,7 +17,7 @@ from mmfuse.types import Balancer, Step
 
 
 class DWA(Balancer):
-    means: Tensor
+    means: Tensor  # (2, K), of the epoch before the last and of the last
 
     def __init__(self, losses: Sequence[str], temperature: float = 2.0, of: Sequence[str] = ("task/*",)):
         """`losses` are the names of those that there will be, `of` patterns of those to weigh; others count 1."""
