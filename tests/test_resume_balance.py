@@ -1,4 +1,4 @@
-"""A training that was stopped and goes on from its checkpoint ends as one that was not, whatever balances its losses."""
+"""A training that was stopped and goes on from its checkpoint ends as one that was not, by any balancer."""
 
 from functools import partial
 from pathlib import Path
