@@ -414,6 +414,7 @@ class Balancer(nn.Module, ABC):
     """
 
     surgery: ClassVar[bool] = False  # whether it takes gradients apart, which neither scaled nor sharded ones can be
+    lr: float | None = None  # of what it learns itself; None: the optimizer's
 
     @abstractmethod
     def forward(self, step: Step) -> Float[Tensor, ""]: ...

@@ -24,8 +24,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmfuse import masks
-from mmfuse.balance import ranks
 from mmfuse.balance.others import mean_of_others
+from mmfuse.balance.ranks import total_over_ranks
 from mmfuse.tasks.chosen import chosen
 from mmfuse.types import Balancer, Step, Task
 
@@ -77,7 +77,7 @@ class Agm(Balancer):
             each = F.cross_entropy(phi, target.clamp(min=0), reduction="none")  # (B,)
             sums.append(each.masked_fill(~tells, 0.0).sum())
             counts.append(tells.sum())
-        total = ranks.total(torch.stack([torch.stack(sums), torch.stack(counts).float()]))
+        total = total_over_ranks(torch.stack([torch.stack(sums), torch.stack(counts).float()]))
         return total[0] / total[1]
 
     def values(self, step: Step) -> dict[tuple[str, ...], Float[Tensor, "B K"]]:

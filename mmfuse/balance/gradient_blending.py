@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmfuse.balance import ranks
+from mmfuse.balance.ranks import mean_over_ranks
 from mmfuse.types import Balancer, Step, Task
 
 
@@ -59,7 +59,7 @@ class GradientBlending(Balancer):
         if not all(name in train and name in val for group in self.groups for name in group):
             return  # a phase without some of them, or an epoch without validation
         sums = [[sum(means[name] for name in group) for group in self.groups] for means in (train, val)]
-        now = ranks.mean(torch.tensor(sums, device=self.weights.device))
+        now = mean_over_ranks(torch.tensor(sums, device=self.weights.device))
         if self.since >= 0 and epoch - self.since < self.every:
             return
         if self.since >= 0:

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mmfuse.balance import ranks
+from mmfuse.balance.ranks import mean_over_ranks
 from mmfuse.types import Balancer, Step
 
 
@@ -45,7 +45,7 @@ class MMPareto(Balancer):
         for part, ps in step.parts.items():
             g, u = (torch.cat([by[p].flatten() for p in ps]) for by in (joint, alone))
             own_part = part in step.outputs.encoded  # only its own modality's losses reach it
-            found = reconciled(ranks.mean(g), ranks.mean(u), self.gamma) if own_part else g + u
+            found = reconciled(mean_over_ranks(g), mean_over_ranks(u), self.gamma) if own_part else g + u
             taken.append(torch.cat([p.flatten() for p in ps]) @ found)
         return torch.stack(taken).sum()
 

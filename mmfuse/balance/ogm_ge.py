@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from mmfuse import masks
-from mmfuse.balance import ranks
 from mmfuse.balance.others import mean_of_others
+from mmfuse.balance.ranks import total_over_ranks
 from mmfuse.tasks.chosen import chosen
 from mmfuse.types import Balancer, Step, Task
 
@@ -72,7 +72,7 @@ class OgmGe(Balancer):
             right = p.gather(1, target.clamp(min=0)[:, None])[:, 0]
             sums.append(right.masked_fill(~tells, 0.0).sum())
             counts.append(tells.sum())
-        total = ranks.total(torch.stack([torch.stack(sums), torch.stack(counts).float()]))
+        total = total_over_ranks(torch.stack([torch.stack(sums), torch.stack(counts).float()]))
         return total[0] / total[1]
 
     def shake(self, p: nn.Parameter, k: Tensor) -> None:

@@ -21,7 +21,8 @@ class Plain(Balancer):
             raise ValueError(f"weights: there is no loss {unknown}; there are {list(losses)}")
 
     def forward(self, step: Step) -> Tensor:
-        return torch.stack([self.weight(name) * loss for name, loss in step.losses.items()]).sum()
+        weighed = [loss if (w := self.weight(name)) == 1 else w * loss for name, loss in step.losses.items()]
+        return torch.stack(weighed).sum()
 
     def weight(self, name: str) -> float:
         return self.weights.get(name, self.weights.get(name.split("/")[0], 1.0))

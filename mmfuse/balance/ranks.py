@@ -1,17 +1,18 @@
-"""Over the processes that train together. Where one trains alone, it is all of them."""
+"""What all ranks of a distributed training have found, as one. Values are as they are where there is one rank."""
 
-import torch.distributed as dist
-from torch import Tensor
-
-
-def total(x: Tensor) -> Tensor:
-    if not (dist.is_available() and dist.is_initialized()):
-        return x
-    x = x.clone()
-    dist.all_reduce(x)
-    return x
+import torch
+from torch import Tensor, distributed
 
 
-def mean(x: Tensor) -> Tensor:
-    ranks = dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
-    return total(x) / ranks
+@torch.no_grad()
+def total_over_ranks(values: Tensor) -> Tensor:
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return values
+    total = values.clone()
+    distributed.all_reduce(total)
+    return total
+
+
+def mean_over_ranks(values: Tensor) -> Tensor:
+    there = distributed.is_available() and distributed.is_initialized()
+    return total_over_ranks(values) / (distributed.get_world_size() if there else 1)

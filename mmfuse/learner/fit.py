@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pytorch_lightning as L
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.profilers import PassThroughProfiler
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch.utils.data import DataLoader
 
@@ -18,6 +19,7 @@ from mmfuse.learner.learner import Learner, joined
 from mmfuse.learner.settled import Best, Early
 from mmfuse.learner.stop import Stop
 from mmfuse.learner.tell import Tell
+from mmfuse.learner.unprofiled import Unprofiled
 from mmfuse.types import Batch, BatchStream, Listener, Units
 
 
@@ -101,6 +103,8 @@ def build(
         )
     except (MisconfigurationException, RuntimeError, KeyError, ImportError) as error:
         raise ConfigError(f"trainer: {error}") from error
+    if type(trainer.profiler) is PassThroughProfiler:  # nobody asked for another
+        trainer.profiler = Unprofiled()
     if trainer.max_epochs == 0 or trainer.max_steps == 0:
         raise ConfigError("trainer.max_epochs=0: at least one epoch is needed to have something to test")
     return trainer

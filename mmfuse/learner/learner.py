@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from fnmatch import fnmatch
+from math import isfinite
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pytorch_lightning as L
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from mmfuse import masks
@@ -72,7 +74,7 @@ class Learner(L.LightningModule):
         self.parts.still(schedule(0, 0).frozen)
         self.phase: Phase | None = None  # that the parts were last set to
         self.hears: Collection[str] | None = None  # the modalities to predict from; None: all
-        self.sums: dict[str, Tensor] = {}  # of each training loss over the epoch's rows
+        self.sums: dict[tuple[str, ...], Tensor] = {}  # (K,) over the epoch's rows, of losses that came together
         self.rows = 0
         self.heard: dict[str | None, list[dict[str, Units]]] = {}  # of the validation rows, by view; None: the whole
         self.costs: list[tuple[Losses, int]] = []  # of the validation rows
@@ -87,7 +89,7 @@ class Learner(L.LightningModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # Chance is a function of seed, epoch and batch, and keeps no state: a resumed run throws the same dice.
-        torch.manual_seed(mixed(self.seed, self.current_epoch, batch_idx))
+        seed_all(mixed(self.seed, self.current_epoch, batch_idx), self.device)
         phase = self.schedule(self.current_epoch, self.global_step)
         if phase != self.phase:
             self.parts.still(phase.frozen)
@@ -96,7 +98,11 @@ class Learner(L.LightningModule):
             steps = float(self.trainer.estimated_stepping_batches)
             self.rates.set(self.optimizers(use_pl_optimizer=False), self.global_step, steps, phase.rates)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Batches are made on the CPU; to look through one for what has to move takes as long as a small layer."""
+        return batch if device.type == "cpu" else super().transfer_batch_to_device(batch, device, dataloader_idx)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         assert self.phase is not None
         signals = {m: self.augment[m](s) if m in self.augment else s for m, s in batch.signals.items()}
         encoded = self.model.encode(masks.drop(signals, self.drop) if self.drop else signals)
@@ -108,19 +114,25 @@ class Learner(L.LightningModule):
         if mix:
             losses = mix.losses(losses, self.losses(outputs, mix.batch(batch)))
         losses = {n: loss for n, loss in losses.items() if matches(n, self.phase.losses)}
-        step = Step(losses, outputs, batch, self.tasks, self.parts.learning(), self.current_epoch)
+        step = Step(losses, outputs, batch, self.tasks, self.parts.learning, self.current_epoch)
         total = self.balancer(step)
         if penalties := self.penalty.of(self.weights):  # which are no rivals of the losses, to be balanced with them
             total = total + torch.stack(list(penalties.values())).sum()
             losses = losses | penalties
-        told = torch.stack([loss.detach() for loss in losses.values()]).sum()
-        if not (total.isfinite() and told.isfinite()):
+        each = torch.stack([loss.detach() for loss in losses.values()])  # (K,)
+        found, told = torch.stack([total.detach(), each.sum()]).tolist()  # the one time a step waits for the device
+        if not (isfinite(found) and isfinite(told)):
             place = f"step {self.global_step} (epoch {self.current_epoch}, batch {batch_idx})"
             raise diverged(losses, batch, encoded, self.parts.parameters, place)
-        for name, loss in losses.items():
-            self.sums[name] = self.sums.get(name, torch.zeros_like(loss)) + loss.detach() * len(batch.rows)
-        self.rows += len(batch.rows)
+        self.count(tuple(losses), each, len(batch.rows))
         return {"loss": total, "told": told}
+
+    def count(self, names: tuple[str, ...], each: Float[Tensor, " K"], rows: int) -> None:
+        if names in self.sums:
+            self.sums[names].add_(each, alpha=rows)
+        else:
+            self.sums[names] = each * rows
+        self.rows += rows
 
     def losses(self, outputs: Outputs, batch: Batch) -> Losses:
         losses = losses_of(self.tasks, outputs, batch)
@@ -163,7 +175,11 @@ class Learner(L.LightningModule):
 
     def mean_losses(self) -> dict[str, float]:
         """Over the training rows of the epoch."""
-        return {name: float(total) / max(self.rows, 1) for name, total in self.sums.items()}
+        means: dict[str, float] = {}
+        for names, sums in self.sums.items():
+            for name, total in zip(names, sums.tolist(), strict=True):
+                means[name] = means.get(name, 0.0) + total / max(self.rows, 1)
+        return means
 
     def epoch_figures(self) -> dict[str, float]:
         """Losses over the training rows of the epoch that ends, and the scores of its validation."""
@@ -187,6 +203,10 @@ class Learner(L.LightningModule):
             encoder = self.parts.pretrained.get(group["name"])
             if encoder is not None and encoder.lr is not None:
                 group["lr"] = encoder.lr
+            if group["name"] == "balance":
+                group["weight_decay"] = 0.0  # there is nothing that a loss's weight should be pulled to
+                if self.balancer.lr is not None:
+                    group["lr"] = self.balancer.lr
         optimizer = self.optimizer(params=groups)
         for group in optimizer.param_groups:
             group["initial_lr"] = group["lr"]
@@ -215,9 +235,16 @@ def joined(parts: Sequence[Units]) -> Units:
 
 
 def matches(name: str, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatch(name, pattern) for pattern in patterns)
+    return "*" in patterns or any(fnmatch(name, pattern) for pattern in patterns)
 
 
 def mixed(*numbers: int) -> int:
     """One seed from several numbers, so that neighbours share nothing."""
     return int(np.random.SeedSequence([n % 2**32 for n in numbers]).generate_state(1, np.uint64)[0] >> 1)
+
+
+def seed_all(seed: int, device: torch.device) -> None:
+    """The CPU's dice and the device's. torch's own way reaches for every kind of device, and keeps a note of it."""
+    torch.default_generator.manual_seed(seed)
+    if device.type != "cpu":
+        torch.get_device_module(device).manual_seed(seed)

@@ -18,6 +18,7 @@ class LearningParts:
         for m, part in self.pretrained.items():
             self.parameters[m] += part.waiting()
         self.asleep: set[nn.Parameter] = set()  # what is held until a later epoch
+        self.learning: dict[str, list[nn.Parameter]] = {}  # what gets gradients, of parts that have any
 
     def at_epoch(self, epoch: int) -> None:
         for encoder in self.pretrained.values():
@@ -33,10 +34,8 @@ class LearningParts:
                 module.train(name not in frozen)
             for p in self.parameters[name]:
                 p.requires_grad_(name not in frozen and p not in self.asleep)
-
-    def learning(self) -> dict[str, list[nn.Parameter]]:
         found = {name: [p for p in parameters if p.requires_grad] for name, parameters in self.parameters.items()}
-        return {name: parameters for name, parameters in found.items() if parameters}
+        self.learning = {name: parameters for name, parameters in found.items() if parameters}
 
     def check_learns(self, tasks: Mapping[str, Task]) -> None:
         """Tasks that compare what encoders say have no head that could learn in their place."""

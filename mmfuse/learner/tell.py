@@ -20,7 +20,7 @@ class Tell(L.Callback):
     def on_train_batch_end(
         self, trainer: L.Trainer, learner: L.LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        self.listener.step(batch_idx + 1, len(batch.rows), float(outputs["told"]))
+        self.listener.step(batch_idx + 1, len(batch.rows), outputs["told"])
 
     def on_train_epoch_end(self, trainer: L.Trainer, learner: L.LightningModule) -> None:
         assert isinstance(learner, Learner)
