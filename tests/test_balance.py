@@ -321,7 +321,7 @@ class TestGradNorm:
         assert balancer.weights.grad.tolist() == [-1.0, 1.0]
 
     def test_a_part_that_does_not_learn_is_refused(self, model, batch):
-        with pytest.raises(ConfigError, match=r"balance.at=trunk.*\n.*audio, text, fusion, heads"):
+        with pytest.raises(ConfigError, match=r"balance.at=trunk.*\n.*audio, text, completion, fusion, heads"):
             GradNorm(NAMES, at="trunk")(step(model, batch))
 
     def test_a_pass_through_the_encoders_is_spared(self, model, batch):

@@ -89,7 +89,7 @@ def unimodal():
 def step_of(learner, batch, epoch=0):
     encoded = learner.model.encode(batch.signals)
     outputs = learner.model.outputs(encoded, encoded)
-    return Step(learner.losses(outputs, batch), outputs, batch, TASKS, learner.parts.learning(), epoch)
+    return Step(learner.losses(outputs, batch), outputs, batch, TASKS, learner.parts.learning, epoch)
 
 
 def gradients(learner, *batches):
@@ -98,7 +98,7 @@ def gradients(learner, *batches):
     learner.zero_grad()
     for batch in batches:
         learner.training_step(batch, 0)["loss"].backward()
-    return {n: torch.cat([p.grad.flatten() for p in ps]) for n, ps in learner.parts.learning().items()}
+    return {n: torch.cat([p.grad.flatten() for p in ps]) for n, ps in learner.parts.learning.items()}
 
 
 def right(learner, batch):
@@ -354,7 +354,7 @@ class TestMMPareto:
         for into, pick in ((joint, lambda n: n == "task/t"), (alone, lambda n: n != "task/t")):
             learner.zero_grad()
             sum(loss for name, loss in step_of(learner, batch).losses.items() if pick(name)).backward()
-            for part, ps in learner.parts.learning().items():
+            for part, ps in learner.parts.learning.items():
                 into[part] = torch.cat([p.grad.flatten() for p in ps])
         for part, gradient in found.items():
             g, u = joint[part], alone[part]

@@ -27,7 +27,7 @@ SMALL = [
     "batch_size=16",
     "threads=1",
 ]
-NEEDS = {"gradient_blending": ["objectives=[unimodal]"]}  # what a balancer has no sense without
+NEEDS = dict.fromkeys(("gradient_blending", "mmpareto"), ["objectives=[unimodal]"])  # what a balancer has no sense without
 
 
 @pytest.fixture(scope="module")
