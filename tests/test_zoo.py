@@ -79,10 +79,8 @@ def lacking(whole):
     return whole._replace(columns=columns)
 
 
-# What an absent modality means is the fusion's affair at each level alike: one with some missing will do.
-@pytest.mark.parametrize(
-    ("level", "missing"), [("feature", False), ("feature", True), ("late", False), ("task", False)]
-)
+@pytest.mark.parametrize("missing", [False, True], ids=["whole", "lacking"])
+@pytest.mark.parametrize("level", ["feature", "late", "task"])
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_trains_at_every_level(fusion, level, missing, whole, lacking, tmp_path):
     if level in NOT_AT.get(fusion, ()):
