@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from mmfuse.config import schema, target
 from mmfuse.config.catalog import Catalog, packaged
 from mmfuse.config.compose import compose
-from mmfuse.config.describe import card
+from mmfuse.config.describe import card, summary
 from mmfuse.config.fields import GIVEN_IN_CODE
 from mmfuse.errors import ConfigError
 
@@ -255,3 +255,10 @@ def test_nothing_heavy_is_imported_for_help_and_typos(typed):
 def test_torch_is_not_imported_by_composing():
     code = "import sys; from mmfuse.cli import main; main(['train', '--dry-run']); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+def test_every_option_says_in_words_what_it_is():
+    catalog = Catalog()
+    for option in catalog.files:
+        said = summary(catalog, option)
+        assert said[:1].isalnum(), f"{option}: {said}"

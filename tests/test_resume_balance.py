@@ -27,7 +27,8 @@ SMALL = [
     "batch_size=16",
     "threads=1",
 ]
-NEEDS = dict.fromkeys(("gradient_blending", "mmpareto"), ["objectives=[unimodal]"])  # what a balancer has no sense without
+UNIMODAL = ["objectives=[unimodal]"]
+NEEDS = {"gradient_blending": UNIMODAL, "mmpareto": UNIMODAL}  # what a balancer has no sense without
 
 
 @pytest.fixture(scope="module")

@@ -43,6 +43,16 @@ def check_allowed(target: str, where: str, allow: Collection[str]) -> None:
 
 
 @cache
+def prose(docstring: str | None) -> str:
+    """What a docstring says besides examples.
+
+    >>> prose("Adds up.\\n\\n>>> 1 + 1"), prose(None)
+    ('Adds up.', '')
+    """
+    kept = re.split(r"^\s*>>> ", docstring or "", maxsplit=1, flags=re.MULTILINE)[0]
+    return kept.strip()
+
+
 def read(target: str) -> Target | None:
     """None where no class or function of that name is defined in the module's own source."""
     module, _, name = target.rpartition(".")
@@ -52,7 +62,7 @@ def read(target: str) -> Target | None:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     for node in tree.body:
         if getattr(node, "name", None) == name and isinstance(node, ast.ClassDef | ast.FunctionDef):
-            doc = ast.get_docstring(node) or ast.get_docstring(tree) or ""
+            doc = prose(ast.get_docstring(node)) or prose(ast.get_docstring(tree))
             init = node if isinstance(node, ast.FunctionDef) else constructor(node)
             if init is None:
                 return Target(doc, {}, frozenset())
