@@ -25,9 +25,7 @@ class DWA(Balancer):
         if temperature <= 0:
             raise ValueError(f"temperature={temperature}: more than 0 is needed")
         self.names, self.temperature = chosen(losses, of), temperature
-        self.register_buffer(
-            "means", torch.full((2, len(self.names)), torch.nan)
-        )  # of the epoch before the last, and it
+        self.register_buffer("means", torch.full((2, len(self.names)), torch.nan))
 
     def forward(self, step: Step) -> Tensor:
         these = weighed(step.losses, self.names)

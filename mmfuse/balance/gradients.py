@@ -21,8 +21,9 @@ def gradients(losses: Sequence[Tensor], parameters: Sequence[nn.Parameter]) -> G
 
 def flat(found: Gradients, parameters: Sequence[nn.Parameter]) -> Float[Tensor, "K P"]:
     """All parameters' one after another, zeros where a loss does not reach one."""
-    rows = [
-        torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for g, p in zip(row, parameters, strict=True)])
+    each = [
+        (torch.zeros_like(p) if g is None else g).flatten()
         for row in found
+        for g, p in zip(row, parameters, strict=True)
     ]
-    return torch.stack(rows)
+    return torch.cat(each).view(len(found), -1)

@@ -7,6 +7,7 @@ Weighting, TMLR 2022, https://arxiv.org/abs/2111.10603, where the factor K is le
 from collections.abc import Sequence
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from mmfuse.balance.chosen import chosen, weighed
@@ -14,13 +15,6 @@ from mmfuse.types import Balancer, Step
 
 
 class Random(Balancer):
-    """
-    >>> _ = torch.manual_seed(0)
-    >>> losses = {"task/a": torch.tensor(3.0), "task/b": torch.tensor(3.0)}
-    >>> round(float(Random(list(losses))(Step(losses, None, None, {}, {}, 0))), 4)  # of equal losses: as if plain
-    6.0
-    """
-
     def __init__(self, losses: Sequence[str], of: Sequence[str] = ("task/*",)):
         """`losses` are the names of those that there will be, `of` patterns of those to weigh; others count 1."""
         super().__init__()
@@ -28,4 +22,13 @@ class Random(Balancer):
 
     def forward(self, step: Step) -> Tensor:
         these = weighed(step.losses, self.names)
-        return these.total(len(these.each) * torch.randn_like(these.losses).softmax(dim=0))
+        return these.total(drawn(these.losses))
+
+
+def drawn(losses: Float[Tensor, " K"]) -> Float[Tensor, " K"]:
+    """
+    >>> weights = drawn(torch.tensor([3.0, 0.2, 1.0]))
+    >>> bool((weights > 0).all()), round(float(weights.sum()), 4)
+    (True, 3.0)
+    """
+    return len(losses) * torch.randn_like(losses).softmax(dim=0)

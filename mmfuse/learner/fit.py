@@ -7,7 +7,6 @@ from typing import NamedTuple
 import pytorch_lightning as L
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
-from pytorch_lightning.profilers import PassThroughProfiler
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch.utils.data import DataLoader
 
@@ -15,11 +14,11 @@ from mmfuse.errors import ConfigError, DataError, TrainingError
 from mmfuse.learner.averaging import NO_AVERAGE, Average, Averaging
 from mmfuse.learner.checkpoints import AtomicCheckpoints
 from mmfuse.learner.epochs import Epochs
+from mmfuse.learner.lean import lean
 from mmfuse.learner.learner import Learner, joined
 from mmfuse.learner.settled import Best, Early
 from mmfuse.learner.stop import Stop
 from mmfuse.learner.tell import Tell
-from mmfuse.learner.unprofiled import Unprofiled
 from mmfuse.types import Batch, BatchStream, Listener, Units
 
 
@@ -103,8 +102,7 @@ def build(
         )
     except (MisconfigurationException, RuntimeError, KeyError, ImportError) as error:
         raise ConfigError(f"trainer: {error}") from error
-    if type(trainer.profiler) is PassThroughProfiler:  # nobody asked for another
-        trainer.profiler = Unprofiled()
+    lean(trainer)
     if trainer.max_epochs == 0 or trainer.max_steps == 0:
         raise ConfigError("trainer.max_epochs=0: at least one epoch is needed to have something to test")
     return trainer

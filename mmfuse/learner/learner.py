@@ -244,7 +244,10 @@ def mixed(*numbers: int) -> int:
 
 
 def seed_all(seed: int, device: torch.device) -> None:
-    """The CPU's dice and the device's. torch's own way reaches for every kind of device, and keeps a note of it."""
+    """What `torch.manual_seed` does, which notes for each kind of device that is not there who asked for it."""
+    if device.type not in ("cpu", "cuda"):
+        torch.manual_seed(seed)
+        return
     torch.default_generator.manual_seed(seed)
-    if device.type != "cpu":
-        torch.get_device_module(device).manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
