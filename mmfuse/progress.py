@@ -93,6 +93,9 @@ class Lines(Listener):
             f"  loss {figures['train/loss']:.4f}  val/loss {figures['val/loss']:.4f}  {shown}"
         )
 
+    def advised(self, about: str, said: str) -> None:
+        self.write(f"warning  {about}: {said}")
+
     def baseline(self, name: str, number: int, of: int, known: bool, said: Mapping[str, Any]) -> None:
         figures = "   ".join(figure(f, about, full=True) for f, about in said.items())
         self.write(f"baseline {number}/{of}   {name}   {figures}{'   (from before)' * known}")
@@ -236,6 +239,9 @@ class JsonLines(Listener):
 
     def scored(self, metrics: Mapping[str, Any], headlines: Mapping[str, Sequence[str]]) -> None:
         self.say("metrics", metrics=metrics)
+
+    def advised(self, about: str, said: str) -> None:
+        self.say("advised", about=about, said=said)
 
     def baseline(self, name: str, number: int, of: int, known: bool, said: Mapping[str, Any]) -> None:
         self.say("baseline", name=name, number=number, of=of, known=known, figures=dict(said))

@@ -398,6 +398,10 @@ class Objective(nn.Module, ABC):
     @abstractmethod
     def forward(self, outputs: Outputs, batch: Batch) -> Losses: ...
 
+    def advice(self, batch_size: int) -> str:
+        """What to know before it is trained with such batches; "" where there is nothing to say."""
+        return ""
+
     def shared(self, encoded: Signals) -> dict[str, Float[Tensor, "B D"]] | None:
         """Each modality's code in the space that it makes them share; None where it makes none."""
         return None
@@ -444,6 +448,9 @@ class Listener:
 
     def described(self, data: str, model: str) -> None:
         """What it is about to train, on what."""
+
+    def advised(self, about: str, said: str) -> None:
+        """What can be done, and is hardly wanted: a warning, and what to do."""
 
     def audited(self, findings: Sequence[Finding], whole: bool) -> None:
         """What was found in the data, the worst first; all of it is to be shown, or a paragraph."""

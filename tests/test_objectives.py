@@ -2,7 +2,6 @@
 
 import re
 import sys
-import warnings
 from copy import deepcopy
 from functools import partial
 from itertools import combinations
@@ -196,19 +195,10 @@ class TestCca:
         x, y = (torch.tensor(random.normal(size=(8, 3)), requires_grad=True) for _ in "xy")
         assert torch.autograd.gradcheck(partial(correlation, ridge=1e-2), (x, y))
 
-    def test_warns_of_small_batches_once(self):
-        objective = Cca(TWO)
-        few, enough = torch.randn(14, 3), torch.randn(15, 3)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            of(Cca(TWO), enough, enough)
-            with torch.no_grad():
-                of(objective, few, few)  # a validation's last batch is no matter
-        with pytest.warns(UserWarning, match=r"14 rows for codes of width 3.*batch_size=15"):
-            of(objective, few, few)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            of(objective, few, few)
+    def test_advises_against_small_batches(self):
+        assert Cca(TWO).advice(15) == ""
+        assert "batch_size=15 or more" in Cca(TWO).advice(14)
+        assert "projection=2" in Cca(TWO).advice(14)
 
 
 class TestMargins:
@@ -378,16 +368,13 @@ class TestAll:
         return found
 
     EVERY = (*PAIRED, *MARGINS, *TOLD, "distillation")
-    quiet = pytest.mark.filterwarnings("ignore:cca")
 
-    @quiet
     @pytest.mark.parametrize("name", EVERY)
     def test_names_are_told_beforehand(self, name, objective, losses):
         found = losses(name, {m: torch.randn(6, 3) for m in DIMS})
         assert tuple(found) == objective(name).names
         assert all(loss.shape == () and loss.isfinite() for loss in found.values())
 
-    @quiet
     @pytest.mark.parametrize("name", EVERY)
     @pytest.mark.parametrize("case", ["zeros", "one_vector", "the_same", "one_row", "no_row", "large"])
     def test_no_trap_is_not_a_number(self, name, case, losses):
@@ -414,7 +401,6 @@ class TestAll:
             assert all(loss == 0 for n, loss in found.items() if "audio" in n)
             assert x["audio"].grad is None or not x["audio"].grad.any()
 
-    @quiet
     @pytest.mark.parametrize("name", EVERY)
     def test_what_is_hidden_is_nothing(self, name, losses):
         """Neither in the losses nor in any gradient, whatever stands behind the mask."""
@@ -432,7 +418,6 @@ class TestAll:
         for other in found[1:]:
             assert torch.equal(found[0], other)
 
-    @quiet
     @pytest.mark.parametrize("name", [*PAIRED, *TOLD, "distillation"])
     def test_rows_that_have_both_are_as_if_alone(self, name, losses):
         x = {"a": torch.randn(12, 3), "b": torch.randn(12, 3)}
@@ -444,7 +429,6 @@ class TestAll:
         for n, loss in some.items():
             torch.testing.assert_close(loss, alone[n])
 
-    @quiet
     @pytest.mark.parametrize("name", EVERY)
     def test_halves_of_precision_do_not_break_it(self, name, losses):
         rows = {m: torch.randn(32, 3) for m in DIMS}
@@ -467,7 +451,6 @@ class TestAll:
             objective(name, {"audio": 3, "text": 4})
         assert ("projection=64" in str(caught.value)) == (name in PROJECTED)
 
-    @quiet
     @pytest.mark.parametrize("name", PROJECTED)
     def test_a_projection_is_a_space_of_its_own(self, name, losses, objective):
         rows = {"audio": torch.randn(12, 3), "text": torch.randn(12, 4)}
@@ -480,7 +463,6 @@ class TestAll:
         torch.testing.assert_close(found, of(plain, codes["audio"], codes["text"]))
         assert sum(p.numel() for p in made.projections.parameters()) == 2 * (3 + 1) + 2 * (4 + 1)
 
-    @quiet
     @pytest.mark.parametrize("name", [n for n in EVERY if n != "cycle"])
     def test_a_weight_is_a_factor(self, name, losses):
         rows = {m: torch.randn(6, 3) for m in DIMS}

@@ -14,7 +14,6 @@ chance, and it warns, once.
 It counts the rows that have both modalities, of all devices together; fewer than two of them are no loss.
 """
 
-import warnings
 from collections.abc import Mapping
 
 import torch
@@ -34,16 +33,19 @@ class Cca(Alignment):
         super().__init__(dims, weight, projection)
         if ridge <= 0:
             raise ValueError(f"ridge={ridge}: more than 0 is needed")
-        self.ridge, self.warned = ridge, False
+        self.ridge = ridge
+
+    def advice(self, batch_size: int) -> str:
+        wanted = ENOUGH * self.width
+        if batch_size >= wanted:
+            return ""
+        return (
+            f"a batch of {batch_size} rows has codes of width {self.width} correlated by chance"
+            f"\n  to go on: batch_size={wanted} or more, or a smaller projection, such as"
+            f" objectives.cca.projection={max(1, batch_size // ENOUGH)}"
+        )
 
     def loss(self, pair: Pair, batch: Batch) -> Float[Tensor, ""]:
-        if len(pair.x) < ENOUGH * self.width and torch.is_grad_enabled() and not self.warned:
-            self.warned = True
-            warnings.warn(
-                f"cca: a batch has {len(pair.x)} rows for codes of width {self.width}, whose correlations are then"
-                f" chance; batch_size={ENOUGH * self.width} or more is needed, or a smaller projection",
-                stacklevel=2,
-            )
         return -correlation(pair.x, pair.y, self.ridge)
 
 

@@ -6,7 +6,7 @@ from mmfuse.run.examine import examine
 from mmfuse.run.loader import training_loader
 from mmfuse.run.make import Config, make
 from mmfuse.run.prepare import divide, load, prepare, whole_rows
-from mmfuse.run.settings import check_settings
+from mmfuse.run.settings import advise, check_settings
 from mmfuse.run.stacked import refuse_unless_divided
 from mmfuse.run.train import set_threads
 from mmfuse.run.transfer import refuse_unless_paired
@@ -27,6 +27,7 @@ def check(cfg: Config, listener: Listener) -> list[Finding]:
     check_settings(cfg, examples, prepared, learning)
     refuse_unless_divided(model, examples, prepared, cfg["tasks"][0])
     refuse_unless_paired(cfg, prepared)
+    advise(cfg, learning.objectives.items(), listener)
     listener.described(*describe(cfg, divided, prepared, len(examples), model))
     broken: Grade = "warning" if cfg["dataset"]["missing"]["unreadable"] == "missing" else "error"
     findings = examine(cfg, examples, divided, prepared, thorough=True, broken=broken)

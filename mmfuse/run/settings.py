@@ -1,10 +1,10 @@
 """Settings that cannot be, told before anything is on disk."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmfuse.errors import ConfigError, offer
 from mmfuse.record import log
@@ -85,6 +85,12 @@ def averaging(cfg: Config) -> "Averaging":
     from mmfuse.learner.averaging import Averaging
 
     return Averaging(**cfg["averaging"])
+
+
+def advise(cfg: Config, objectives: Iterable[tuple[str, Any]], listener: Listener) -> None:
+    for name, objective in objectives:
+        if said := objective.advice(cfg["batch_size"]):
+            listener.advised(f"objectives.{name}", said)
 
 
 def monitor(cfg: Config, tasks: Mapping[str, Task], schedule: Schedule) -> str:

@@ -22,7 +22,7 @@ from mmfuse.run.loader import loader, training_loader
 from mmfuse.run.make import Config, make
 from mmfuse.run.prepare import Prepared, divide, load, prepare, whole_rows
 from mmfuse.run.recording import Recording
-from mmfuse.run.settings import averaging, patience, rehearse
+from mmfuse.run.settings import advise, averaging, patience, rehearse
 from mmfuse.run.stacked import out_of_fold, refuse_unless_divided, stacks, teach
 from mmfuse.run.transfer import Figures, refuse_unless_paired, summary, transferred
 from mmfuse.run.verdict import verdict
@@ -50,6 +50,7 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
     if not prepared.encoded:
         listener.opened(folder.name)
     listener.described(*describe(cfg, divided, prepared, len(examples), first.model))
+    advise(cfg, first.objectives.items(), listener)
     findings = examine(cfg, examples, divided, prepared, thorough=False)
     listener.audited(findings, whole=False)
     write_json(folder / "audit.json", [finding._asdict() for finding in findings])
