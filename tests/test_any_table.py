@@ -272,12 +272,13 @@ def ran(command: str, experiment: Experiment, media: Path) -> Said:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(error):
             code = main([*typed, *["--debug"] * bool(os.environ.get("MMFUSE_TEST_DEBUG"))])
         metrics = Path("outputs/latest/metrics.json")
-        left = os.listdir("outputs") if os.path.isdir("outputs") else []
+        begun = [p.parts[1] for p in Path("outputs").glob("*/seed-0-fold-*/predictions.parquet")]  # an earlier fold's
+        left = [name for name in os.listdir("outputs") if name not in begun] if os.path.isdir("outputs") else []
         return Said(code, error.getvalue(), json.loads(metrics.read_text()) if metrics.exists() else None, left)
 
 
 def holds(said: Said) -> None:
-    """It trained, or said why not and left nothing."""
+    """It trained, or said why not and left nothing, unless a fold before had been trained."""
     note(said.error)
     if said.code == 0:
         return

@@ -87,7 +87,7 @@ def test_the_record_of_a_run_is_whole_and_true():
     names = {"config.yaml", "overrides.txt", "command.sh", "manifest.json", "status.json", "metrics.json"}
     names |= {"audit.json"}
     assert {f.name for f in folder.iterdir()} == names | {"seed-0", "seed-1"}
-    seed = {"history.csv", "predictions.parquet", "preparation.json", "checkpoints", "logs"}
+    seed = {"history.csv", "predictions.parquet", "answers.npz", "preparation.json", "checkpoints", "logs"}
     assert {f.name for f in (folder / "seed-1").iterdir()} == seed
     assert {f.name for f in (folder / "seed-1" / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     assert not list(folder.rglob(".*"))  # nothing under a temporary name
