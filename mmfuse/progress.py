@@ -85,7 +85,9 @@ class Lines(Listener):
 
     def row(self, figures: Mapping[str, float | int]) -> str:
         scores = {n: v for n, v in figures.items() if n.startswith("val/") and n.count("/") == 1 and n != "val/loss"}
-        wanted = [n for n in ("val/accuracy", "val/f1_macro", "val/mae", "val/pearson") if n in scores][:SHOWN]
+        wanted = [n for n in ("val/skill", "val/accuracy", "val/f1_macro", "val/mae", "val/pearson") if n in scores][
+            :SHOWN
+        ]
         shown = "  ".join(f"{n} {number(scores[n])}" for n in wanted)
         width = len(str(self.epochs))
         return (
@@ -186,7 +188,7 @@ class Terminal(Lines):
     def epoch(self, figures: Mapping[str, float | int]) -> None:
         super().epoch(figures)
         self.now = int(figures["epoch"]) + 2
-        for name, better in (("val/f1_macro", max), ("val/mae", min)):
+        for name, better in (("val/skill", max), ("val/f1_macro", max), ("val/mae", min)):
             if name in figures:
                 here = (figures[name], int(figures["epoch"]) + 1)
                 self.best = better(self.best or here, here, key=lambda pair: pair[0])

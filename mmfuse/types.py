@@ -172,6 +172,10 @@ class Task(ABC):
     def score(self, answer: np.ndarray, target: np.ndarray) -> dict[str, Any]:
         """Figures by name, over what has a label; NaN where nothing has."""
 
+    def skill(self, figures: Mapping[str, Any], target: np.ndarray) -> float:
+        """One figure that other tasks' can be averaged with: 1 is perfect, and more is better."""
+        return float(figures[self.monitor])
+
     @abstractmethod
     def resampled(self, answer: np.ndarray, target: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
         """The same figures where unit n is taken counts[r, n] times: (R, U) -> (R,) each. NaN where undefined."""

@@ -14,11 +14,13 @@ from mmfuse.metrics import multilabel, retrieval
 from mmfuse.metrics.bootstrap import intervals
 from mmfuse.models.feature import FeatureFusion
 from mmfuse.models.late import LateFusion
+from mmfuse.tasks.figures import scores
 from mmfuse.tasks.multiclass import Multiclass
 from mmfuse.tasks.multilabel import Multilabel
 from mmfuse.tasks.pairs import Pairs
+from mmfuse.tasks.regression import Regression
 from mmfuse.tasks.tokens import Tokens
-from mmfuse.types import Signal
+from mmfuse.types import Signal, Units
 
 NOTHING = float("nan")
 
@@ -190,3 +192,20 @@ class TestPairs:
 def test_votes_are_about_whole_rows(task):
     with pytest.raises(ValueError, match="the task 'other' is not about: model=feature"):
         LateFusion({"text": Identity(4), "audio": Identity(4)}, {"kind": Multiclass("ab"), "other": task}, ConcatFusion)
+
+
+def test_several_tasks_are_watched_together():
+    """.5 of macro F1, and an error that is half of the best constant's: .5 in the mean."""
+    tasks = {"kind": Multiclass(["a", "b"]), "size": Regression()}
+    said = torch.tensor([[2.0, 0.0], [0.0, 2.0], [2.0, 0.0], [0.0, 2.0]])  # a, b, a, b
+    units = {
+        "kind": Units(said, torch.tensor([0, 0, 1, 1]), torch.arange(4)),  # each class: precision .5, recall .5
+        "size": Units(
+            torch.tensor([[0.5], [1.5]]), torch.tensor([0.0, 2.0]), torch.arange(2)
+        ),  # off by .5; constant: 1
+    }
+    assert scores(tasks, units)["val/skill"] == pytest.approx((0.5 + 0.5) / 2)
+    assert scores(tasks, units, "text")["val@text/skill"] == pytest.approx(0.5)
+    assert "val/skill" not in scores({"kind": tasks["kind"]}, units)
+    units["size"] = Units(torch.zeros(1, 1), torch.tensor([torch.nan]), torch.arange(1))
+    assert scores(tasks, units)["val/skill"] == pytest.approx(0.5)

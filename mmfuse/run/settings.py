@@ -96,7 +96,9 @@ def advise(cfg: Config, objectives: Iterable[tuple[str, Any]], listener: Listene
 def monitor(cfg: Config, tasks: Mapping[str, Task], schedule: Schedule) -> str:
     named = cfg["early_stopping"]["monitor"]
     start = "val" if schedule.watched is None else f"val@{schedule.watched}"
-    return f"{start}/{tasks[cfg['tasks'][0]].monitor}" if named == "auto" else named
+    if named != "auto":
+        return named
+    return f"{start}/skill" if len(tasks) > 1 else f"{start}/{tasks[cfg['tasks'][0]].monitor}"
 
 
 def patience(cfg: Config, tasks: Mapping[str, Task], schedule: Schedule) -> "Patience":

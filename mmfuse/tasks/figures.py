@@ -11,15 +11,21 @@ from mmfuse.types import Task, Units
 def scores(tasks: Mapping[str, Task], units: Mapping[str, Units], view: str | None = None) -> dict[str, float]:
     """Every task's figures as "val/<task>/<figure>", the first task's also as "val/<figure>".
 
+    Where there are several tasks, "val/skill" is the mean of what each is best told by.
+
     Those of a view, which is what is predicted from some modalities only, begin with "val@<view>".
     """
     found: dict[str, float] = {}
     start = "val" if view is None else f"val@{view}"
+    skills = []
     for number, (name, task) in enumerate(tasks.items()):
         answer, target = task.answer(units[name].prediction), units[name].target.numpy()
-        found |= named(
-            start, name, {k: v for k, v in task.score(answer, target).items() if isinstance(v, float)}, number == 0
-        )
+        figures = {k: v for k, v in task.score(answer, target).items() if isinstance(v, float)}
+        found |= named(start, name, figures, number == 0)
+        skills.append(task.skill(figures, target))
+    if len(tasks) > 1:
+        known = [skill for skill in skills if skill == skill]  # a task without a labelled row has none
+        found[f"{start}/skill"] = sum(known) / len(known) if known else float("nan")
     return found
 
 

@@ -1,5 +1,6 @@
 """A number. Trained by the mean absolute error of the standardised target, scored in the target's own unit."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,16 @@ class Regression(Task):
     def score(self, answer: np.ndarray, target: np.ndarray) -> dict[str, Any]:
         known = ~np.isnan(target)
         return regression.scores(answer[known], target[known])
+
+    def skill(self, figures: Mapping[str, Any], target: np.ndarray) -> float:
+        """The share of the error that is left out of what the best constant has: 1 - MAE / mean |y - median y|.
+
+        >>> Regression().skill({"mae": 0.5}, np.array([0.0, 1.0, 2.0, np.nan]))
+        0.25
+        """
+        known = target[~np.isnan(target)]
+        constant = float(np.abs(known - np.median(known)).mean()) if len(known) else 0.0
+        return 1 - figures["mae"] / constant if constant else float("nan")
 
     def resampled(self, answer: np.ndarray, target: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
         known = ~np.isnan(target)
