@@ -283,7 +283,7 @@ def judged(task: str, table: Mapping[str, Any]) -> str:
     """
     about = table["against"][table["best"]]
     change, low, high = (signed(value) for value in (about["difference"], *about["ci95"]))
-    p = f"p = {about['p_holm']:.4f}".replace("0.", ".")
+    p = f"p = {about['p_holm']:.4f}".replace("0.", ".") if about["p_holm"] >= 1e-4 else "p < .0001"
     over = f"the best single modality ({table['best']}, {number(about['value'])})"
     said = f"{table['figure']} {change} [{low}, {high}] over {over}, {p}"
     short = f"; these test rows can show {number(about['detectable'])}" if table["verdict"] == "NO EVIDENCE" else ""
