@@ -3,7 +3,7 @@
 A class that nobody predicts has precision 0, one without rows recall 0 (`zero_division=0`), and both count in macro
 averages; balanced accuracy is the mean recall of the classes that have rows. AUROC is one-versus-rest, averaged over
 the classes that have both positives and negatives; average precision likewise over the classes that have positives. The
-classes that are skipped are those whose "support" is 0. ECE, Brier and NLL are told of in mmfuse/metrics/calibration.py.
+classes that are skipped are those whose "support" is 0. ECE, Brier and NLL are as mmfuse/metrics/calibration.py says.
 """
 
 from collections.abc import Callable, Sequence
