@@ -8,6 +8,8 @@ from sklearn import metrics as sk
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from mmfuse.metrics import calibration
+from mmfuse.metrics.calibrated import calibrated
+from mmfuse.metrics.summary import Answers
 from mmfuse.tasks.figures import monitors
 from mmfuse.tasks.multiclass import Multiclass
 
@@ -111,3 +113,42 @@ class TestTemperature:
         assert calibration.temperature(sure, np.array([1, 0])) == 100.0  # all wrong: the less sure
         assert np.isfinite(calibration.tempered(np.eye(2), 0.01)).all()
         assert np.isnan(calibration.temperature(np.empty((0, 2)), np.empty(0, int)))
+
+
+class TestCalibrated:
+    @staticmethod
+    def run(probabilities, true):
+        return Answers({"y": np.arange(len(true))}, {"y": probabilities}, {"y": true})
+
+    def test_learns_from_validation_and_judges_the_test(self, random):
+        """The validation rows are three times too sure and the test rows are not, which tempered are too unsure."""
+        sharp, true = said(random, rows=3000, sharpness=3.0)
+        sound, asked = said(random, rows=800)
+        found = calibrated("y", [self.run(sharp, true)], [self.run(sound, asked)], samples=300)
+        assert found["temperature"]["mean"] == pytest.approx(3.0, abs=0.2)
+        tempered = softmax(np.log(sound) / found["temperature"]["mean"], axis=1)
+        arguments = torch.from_numpy(tempered), torch.from_numpy(asked)
+        error = multiclass_calibration_error(*arguments, num_classes=4, n_bins=15).item()
+        assert found["ece_calibrated"]["values"] == [pytest.approx(error, rel=1e-6)]
+        low, high = found["ece_calibrated"]["ci95"]
+        assert 0.1 < low < error < high
+
+    def test_each_run_has_its_own(self, random):
+        runs = [self.run(*said(random, rows=2000, sharpness=s)) for s in (1.0, 2.0)]
+        found = calibrated("y", runs, runs, samples=20)
+        assert found["temperature"]["values"] == pytest.approx([1.0, 2.0], abs=0.15)
+        assert found["temperature"]["std"] == pytest.approx(np.std(found["temperature"]["values"], ddof=1))
+
+    def test_what_has_no_label_takes_no_part(self, random):
+        probabilities, true = said(random, rows=300, sharpness=2.0)
+        plain = self.run(probabilities, true)
+        more = self.run(np.vstack([probabilities, probabilities[::-1]]), np.append(true, np.full(300, -1)))
+        ours, theirs = (calibrated("y", [run], [run], samples=5) for run in (plain, more))
+        for name in ("temperature", "ece_calibrated"):
+            assert ours[name]["mean"] == theirs[name]["mean"]
+
+    def test_is_unknown_without_a_labelled_validation_row(self, random):
+        probabilities, true = said(random, rows=20)
+        found = calibrated("y", [self.run(probabilities, np.full(20, -1))], [self.run(probabilities, true)], samples=5)
+        assert np.isnan([found["temperature"]["mean"], found["ece_calibrated"]["mean"]]).all()
+        assert np.isnan(found["ece_calibrated"]["ci95"]).all()

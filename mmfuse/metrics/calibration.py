@@ -41,7 +41,8 @@ def scores(probabilities: np.ndarray, target: np.ndarray) -> dict[str, float]:
 
 def ece(probabilities: np.ndarray, target: np.ndarray) -> float:
     found = reliability(probabilities, target)
-    return float(np.nansum(found.rows * np.abs(found.accuracy - found.confidence)) / found.rows.sum())
+    gaps = np.abs(found.accuracy - found.confidence)[found.rows > 0]
+    return float(np.average(gaps, weights=found.rows[found.rows > 0]))
 
 
 def reliability(probabilities: np.ndarray, target: np.ndarray) -> Reliability:
