@@ -6,7 +6,8 @@ top label: rows are put by the probability of what they are said to be into 15 b
 averaged over rows, so from 0 to 2 (Brier, 1950); for two classes scikit-learn's is half of it. NLL is -log p of the
 true class, in nats, averaged over rows, with p at least 2.2e-16, as in scikit-learn's log_loss.
 
-Of all three less is better. ECE leans upwards where rows are few, for a bin of few rows is seldom exactly right.
+Of all three less is better. ECE leans upwards where rows are few, for a bin of few rows is seldom exactly right; drawn
+rows hold fewer different ones and lean more, so that a bootstrap interval of a small ECE may lie above the ECE itself.
 """
 
 from typing import NamedTuple

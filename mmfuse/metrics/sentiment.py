@@ -43,7 +43,7 @@ def scores(answer: np.ndarray, target: np.ndarray) -> dict[str, float]:
 
 def resampled(answer: np.ndarray, target: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
     """The figures of `scores` where row n is taken counts[r, n] times: (R, N) counts -> (R,) each."""
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for name, (rows, said, true) in sides(answer, target).items():
         figures = decisions.resampled(said[rows], true[rows], counts[:, rows], 2)
         found |= {f"acc2_{name}": figures["accuracy"], f"f1_{name}": figures["f1_weighted"]}
