@@ -129,6 +129,8 @@ def test_table_entries_are_checked():
     assert "takes multiclass | multilabel | regression | tokens | pairs" in refusal(
         *table, "dataset.modalities={a: {kind: text}}", "dataset.tasks.y.kind=ranking"
     )
+    stars = refusal(*table, "dataset.modalities={a: {kind: text}}", "dataset.tasks.y={kind: regression, scale: stars}")
+    assert "dataset.tasks.y.scale takes sentiment, not 'stars'" in stars
     modalities = composed(*table, "dataset.modalities={a: {kind: text, column: b}, c: {kind: vector}}")["modalities"]
     assert modalities == ["a", "c"]
 

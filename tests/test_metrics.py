@@ -37,6 +37,9 @@ def by_scikit_learn(probabilities, target):
         found[f"f1_{average}"] = sk.f1_score(target, predicted, **common)
     areas = [sk.roc_auc_score(target == c, probabilities[:, c]) for c in range(k) if 0 < sum(target == c) < len(target)]
     found["auroc"] = np.mean(areas) if areas else np.nan
+    there = np.unique(target)
+    found["average_precision"] = np.mean([sk.average_precision_score(target == c, probabilities[:, c]) for c in there])
+    found["balanced_accuracy"] = sk.recall_score(target, predicted, labels=there, average="macro", zero_division=0)
     return found
 
 
@@ -68,7 +71,8 @@ class TestClassification:
         found = classification.scores(probabilities, target, CLASSES)
         for name in ("precision_micro", "recall_micro", "f1_micro", "recall_weighted"):
             assert found[name] == pytest.approx(found["accuracy"]), name
-        assert found["recall_macro"] == pytest.approx(sk.balanced_accuracy_score(target, probabilities.argmax(axis=1)))
+        balanced = sk.balanced_accuracy_score(target, probabilities.argmax(axis=1))
+        assert found["recall_macro"] == found["balanced_accuracy"] == pytest.approx(balanced)
         assert np.sum(found["confusion"], axis=1).tolist() == list(found["per_class"]["support"].values())
 
     def test_by_hand(self):
@@ -79,6 +83,8 @@ class TestClassification:
         assert found["recall_macro"] == pytest.approx((1 / 2 + 1 + 0) / 3)
         assert found["f1_weighted"] == pytest.approx((2 * 2 / 3 + 2 / 3) / 3)
         assert found["auroc"] == pytest.approx((3 / 4 + 3 / 4) / 2)
+        assert found["balanced_accuracy"] == pytest.approx((1 / 2 + 1) / 2)  # c has no row, and does not count
+        assert found["average_precision"] == pytest.approx(((1 / 2 * 1 + 1 / 2 * 2 / 3) + 1 / 2) / 2)
         assert found["confusion"] == [[1, 1, 0], [0, 1, 0], [0, 0, 0]]
 
     def test_auroc_of_one_class_alone_is_unknown(self):
@@ -92,7 +98,7 @@ class TestClassification:
         found = classification.resampled(probabilities, target, counts)
         for i, times in enumerate(counts):
             expected = by_scikit_learn(probabilities.repeat(times, axis=0), target.repeat(times))
-            assert set(found) == set(expected)
+            assert set(found) == set(expected) | {"ece", "brier", "nll"}  # which test_calibration.py holds
             for name, value in expected.items():
                 assert found[name][i] == pytest.approx(value, nan_ok=True), (name, i)
 

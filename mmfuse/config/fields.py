@@ -42,6 +42,7 @@ TASK = {
     "separator": "str | None",
     "of": "str | None",
     "between": "list[str] | None",
+    "scale": 'Literal["sentiment"] | None',
 }
 ENTRIES = {
     "dataset.modalities": {k: of_annotation(v) for k, v in MODALITY.items()},

@@ -9,16 +9,20 @@ import pandas as pd
 from mmfuse.data.cells import DATE, cells, is_list, numbers
 from mmfuse.data.modality_columns import as_words
 from mmfuse.errors import ConfigError, DataError
+from mmfuse.metrics.sentiment import LIMIT
 from mmfuse.tasks.multiclass import Multiclass
 from mmfuse.tasks.multilabel import Multilabel
 from mmfuse.tasks.pairs import Pairs
 from mmfuse.tasks.regression import Regression
+from mmfuse.tasks.sentiment import Sentiment
 from mmfuse.tasks.tokens import Tokens
 from mmfuse.types import Task
 
 
 def target(rows: pd.DataFrame, name: str, about: Mapping[str, Any]) -> tuple[Task, np.ndarray]:
     column = str(about.get("column") or name)
+    if about.get("scale") and about["kind"] != "regression":
+        raise ConfigError(f"dataset.tasks.{name}.scale is of kind: regression, and this is of kind: {about['kind']}")
     return READERS[about["kind"]](rows, name, column, about)
 
 
@@ -26,7 +30,14 @@ def regression(rows: pd.DataFrame, name: str, column: str, about: Mapping[str, A
     found = numbers(rows, column)
     if len(bad := np.flatnonzero(np.isinf(found))):
         raise DataError(f"column '{column}', row {bad[0]}: {found[bad[0]]} cannot be learned\n  empty the cell")
-    return Regression(), found
+    if not about.get("scale"):
+        return Regression(), found
+    if len(bad := np.flatnonzero(np.abs(found) > LIMIT)):
+        raise DataError(
+            f"column '{column}', row {bad[0]}: {found[bad[0]]} is not on the scale of sentiment, -3 to 3"
+            f"\n  to go on: dataset.tasks.{name}.scale=null, for any other number"
+        )
+    return Sentiment(), found
 
 
 def multiclass(rows: pd.DataFrame, name: str, column: str, about: Mapping[str, Any]) -> tuple[Task, np.ndarray]:

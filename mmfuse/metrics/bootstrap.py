@@ -4,16 +4,24 @@ Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
-
-from mmfuse.types import Task
 
 CELLS = 20_000_000  # of the (samples x rows) table held at a time
 
 
+@runtime_checkable
+class Resampled(Protocol):
+    """A task, or whatever else has figures of answers and targets."""
+
+    def resampled(self, answer: np.ndarray, target: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
+        """Of units that are taken counts[r, u] times: (R, U) -> (R,) each."""
+        ...
+
+
 def intervals(
-    task: Task, runs: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], samples: int, level: float = 0.95
+    task: Resampled, runs: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], samples: int, level: float = 0.95
 ) -> dict[str, tuple[float, float]]:
     """The interval of each figure's mean over runs, each of which is (rows, answers, targets) of one split's units.
 

@@ -1,16 +1,21 @@
 """Scores of single-label classification: scikit-learn's, with the classes fixed by the data set.
 
 A class that nobody predicts has precision 0, one without rows recall 0 (`zero_division=0`), and both count in macro
-averages. AUROC is one-versus-rest, averaged over the classes that have both positives and negatives.
+averages; balanced accuracy is the mean recall of the classes that have rows. AUROC is one-versus-rest, averaged over
+the classes that have both positives and negatives; average precision likewise over the classes that have positives. The
+classes that are skipped are those whose "support" is 0. ECE, Brier and NLL are as mmfuse/metrics/calibration.py says.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from sklearn import metrics as sk
 
+from mmfuse.metrics import areas, calibration, decisions
+
 AVERAGES = ("macro", "micro", "weighted")
+OTHERS = ("auroc", "average_precision", *calibration.FIGURES, "balanced_accuracy")
 
 
 def scores(probabilities: np.ndarray, target: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
@@ -25,8 +30,12 @@ def scores(probabilities: np.ndarray, target: np.ndarray, classes: Sequence[str]
             target, predicted, labels=labels, average=average, zero_division=0.0
         )
         found |= {f"{n}_{average}": float(v) for n, v in zip(("precision", "recall", "f1"), figures[:3], strict=True)}
-    found["auroc"] = float(np.mean(areas)) if (areas := class_areas(probabilities, target)) else float("nan")
+    rows = len(target)
+    found["auroc"] = class_areas(sk.roc_auc_score, probabilities, target, rows - 1)  # some row is of another class
+    found["average_precision"] = class_areas(sk.average_precision_score, probabilities, target, rows)
+    found |= calibration.scores(probabilities, target)
     each = sk.precision_recall_fscore_support(target, predicted, labels=labels, average=None, zero_division=0.0)
+    found["balanced_accuracy"] = float(each[1][each[3] > 0].mean())
     found["per_class"] = {
         name: dict(zip(classes, map(float, values), strict=True))
         for name, values in zip(("precision", "recall", "f1", "support"), each, strict=True)
@@ -37,7 +46,7 @@ def scores(probabilities: np.ndarray, target: np.ndarray, classes: Sequence[str]
 
 def unknown(classes: Sequence[str]) -> dict[str, Any]:
     """The figures of no rows at all."""
-    names = ("accuracy", *(f"{n}_{a}" for a in AVERAGES for n in ("precision", "recall", "f1")), "auroc")
+    names = ("accuracy", *(f"{n}_{a}" for a in AVERAGES for n in ("precision", "recall", "f1")), *OTHERS)
     per_class = {n: dict.fromkeys(classes, float("nan")) for n in ("precision", "recall", "f1")}
     empty = {
         "per_class": per_class | {"support": dict.fromkeys(classes, 0.0)},
@@ -46,58 +55,18 @@ def unknown(classes: Sequence[str]) -> dict[str, Any]:
     return dict.fromkeys(names, float("nan")) | empty
 
 
-def class_areas(probabilities: np.ndarray, target: np.ndarray) -> list[float]:
-    """The area under each class's own curve, where it has one."""
-    wanted = [k for k in range(probabilities.shape[1]) if 0 < (target == k).sum() < len(target)]
-    return [float(sk.roc_auc_score(target == k, probabilities[:, k])) for k in wanted]
+def class_areas(
+    area: Callable[[np.ndarray, np.ndarray], float], probabilities: np.ndarray, target: np.ndarray, most: int
+) -> float:
+    """The mean of the classes' areas, of those that have from 1 to `most` rows; NaN where none has."""
+    wanted = [k for k in range(probabilities.shape[1]) if 0 < (target == k).sum() <= most]
+    return float(np.mean([area(target == k, probabilities[:, k]) for k in wanted])) if wanted else float("nan")
 
 
 def resampled(probabilities: np.ndarray, target: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
-    """The figures of `scores` where row n is taken counts[r, n] times: (R, N) counts -> (R,) each.
-
-    scikit-learn scores one sample at a time, which for thousands of them takes minutes; here every sample's counts
-    come from one matrix product. A test holds each figure to scikit-learn's, sample by sample.
-    """
+    """The figures of `scores` where row n is taken counts[r, n] times: (R, N) counts -> (R,) each."""
     k = probabilities.shape[1]
-    predicted = probabilities.argmax(axis=1)
-    counts = counts.astype(np.float64)
-    positives = counts @ np.eye(k)[target]  # (R, K): rows of each class
-    claimed = counts @ np.eye(k)[predicted]  # (R, K): rows said to be of it
-    right = counts @ (np.eye(k)[target] * (target == predicted)[:, None])  # (R, K)
-    n = positives.sum(axis=1)  # (R,)
-    n = np.where(n > 0, n, np.nan)
-    precision, recall = right / claimed.clip(min=1), right / positives.clip(min=1)
-    f1 = 2 * right / (positives + claimed).clip(min=1)
-    accuracy = right.sum(axis=1) / n
-    found = {"accuracy": accuracy}
-    for name, each in (("precision", precision), ("recall", recall), ("f1", f1)):
-        found |= {
-            f"{name}_macro": np.where(n > 0, each.mean(axis=1), np.nan),
-            f"{name}_micro": accuracy,  # every row has one class and one guess, so all three are the accuracy
-            f"{name}_weighted": (each * positives).sum(axis=1) / n,
-        }
-    found["auroc"] = resampled_auroc(probabilities, target, counts)
-    return found
-
-
-def resampled_auroc(probabilities: np.ndarray, target: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Mann and Whitney's form of the area: how often a row of the class outranks one that is not, ties for half."""
-    areas = np.full((len(counts), probabilities.shape[1]), np.nan)  # (R, K)
-    for k in range(probabilities.shape[1]):
-        _, rank = np.unique(probabilities[:, k], return_inverse=True)  # (N,): ties share a rank
-        order = np.argsort(rank, kind="stable")
-        starts = np.flatnonzero(np.diff(rank[order], prepend=-1))  # where each rank begins
-        positive = np.add.reduceat((counts * (target == k))[:, order], starts, axis=1)  # (R, ranks)
-        negative = np.add.reduceat((counts * (target != k))[:, order], starts, axis=1)
-        below = negative.cumsum(axis=1) - negative / 2
-        pairs = positive.sum(axis=1) * negative.sum(axis=1)  # (R,)
-        areas[:, k] = np.divide(
-            (positive * below).sum(axis=1), pairs, out=np.full(len(counts), np.nan), where=pairs > 0
-        )
-    known = ~np.isnan(areas)
-    return np.divide(
-        np.where(known, areas, 0.0).sum(axis=1),
-        known.sum(axis=1),
-        out=np.full(len(areas), np.nan),
-        where=known.any(axis=1),
-    )
+    found = decisions.resampled(probabilities.argmax(axis=1), target, counts, k)
+    under = areas.resampled(probabilities, np.eye(k, dtype=bool)[target], counts)
+    found |= {"auroc": areas.macro(under.auroc), "average_precision": areas.macro(under.average_precision)}
+    return found | calibration.resampled(probabilities, target, counts)

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from sklearn import metrics as sk
 
+from mmfuse.metrics import areas
+
 AVERAGES = ("macro", "micro", "weighted", "samples")
 PARTS = ("precision", "recall", "f1")
 
@@ -51,11 +53,7 @@ def resampled(probabilities: np.ndarray, target: np.ndarray, counts: np.ndarray)
         found |= {f"{part}_{name}": np.where(n > 0, value, np.nan) for name, value in averages.items()}
     of_rows = shares((target & given).sum(1), given.sum(1), target.sum(1))
     found |= {f"{part}_samples": counts @ each / n for part, each in zip(PARTS, of_rows, strict=True)}
-    areas = np.stack([average_precision(p, t, counts) for p, t in zip(probabilities.T, target.T, strict=True)], axis=1)
-    known = ~np.isnan(areas)  # (R, K)
-    found["map"] = np.divide(
-        np.where(known, areas, 0.0).sum(axis=1), known.sum(axis=1), out=np.full(len(n), np.nan), where=known.any(axis=1)
-    )
+    found["map"] = areas.macro(areas.resampled(probabilities, target, counts).average_precision)
     return found
 
 
@@ -70,15 +68,3 @@ def shares(right: np.ndarray, claimed: np.ndarray, true: np.ndarray) -> tuple[np
         return np.divide(part, whole, out=np.zeros(np.shape(whole)), where=whole > 0)
 
     return share(right, claimed), share(right, true), share(2.0 * right, claimed + true)
-
-
-def average_precision(probability: np.ndarray, target: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """(N,) and (N,) -> (R,): the sum over thresholds of precision times the recall gained; NaN without a true row."""
-    _, rank = np.unique(-probability, return_inverse=True)  # (N,): the most probable first, ties share a rank
-    order = np.argsort(rank, kind="stable")
-    starts = np.flatnonzero(np.diff(rank[order], prepend=-1))
-    right = np.add.reduceat((counts * target)[:, order], starts, axis=1)  # (R, ranks)
-    taken = np.add.reduceat(counts[:, order], starts, axis=1).cumsum(axis=1)
-    precision = np.divide(right.cumsum(axis=1), taken, out=np.zeros(right.shape), where=taken > 0)
-    total = right.sum(axis=1)
-    return np.divide((precision * right).sum(axis=1), total, out=np.full(len(total), np.nan), where=total > 0)

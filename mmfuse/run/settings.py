@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from mmfuse.learner.learner import Learner
 
 
+LESS = ("mae", "ece", "brier", "nll")  # figures of which less is better
+
+
 def rehearse(cfg: Config, examples: Examples, prepared: Prepared, folder: Path) -> "Learner":
     """Builds what training will need, so that settings that cannot be are told before anything is on disk."""
     from mmfuse.learner.fit import build as build_trainer
@@ -106,5 +109,12 @@ def patience(cfg: Config, tasks: Mapping[str, Task], schedule: Schedule) -> "Pat
 
     early = cfg["early_stopping"]
     watched = monitor(cfg, tasks, schedule)
-    mode = "min" if any(word in watched for word in ("loss", "mae")) else "max"
-    return Patience(watched, mode, early["patience"], early["min_delta"], schedule.settles)
+    return Patience(watched, mode(watched), early["patience"], early["min_delta"], schedule.settles)
+
+
+def mode(watched: str) -> str:
+    """
+    >>> mode("val/loss/fusion/balance"), mode("val@text/digit/ece"), mode("val/piece/accuracy")
+    ('min', 'min', 'max')
+    """
+    return "min" if "loss" in watched.split("/")[1:2] or watched.rpartition("/")[2] in LESS else "max"

@@ -15,6 +15,7 @@ from mmfuse.record.facts import classes, facts
 from mmfuse.record.history import History
 from mmfuse.record.status import Status
 from mmfuse.run import baselines
+from mmfuse.run.besides import besides
 from mmfuse.run.build import learner
 from mmfuse.run.describe import describe
 from mmfuse.run.examine import examine
@@ -82,6 +83,7 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
     metrics: dict[str, Any] = {name: tables.pop(name) for name in ("test", "val")}
     if tables:
         metrics["views"] = {name.removeprefix("views/"): table for name, table in tables.items()}
+    metrics |= besides(tasks, said["val"], said["test"], cfg["bootstrap"], listener)
     if cfg["baselines"]:
         metrics |= compared(cfg, metrics["test"], said["test"], data["fingerprint"], examples, listener)
     if moved:

@@ -29,7 +29,7 @@ class Regression(Task):
         known = target[~np.isnan(target)]
         if not len(known):
             return self
-        return Regression(float(known.mean()), float(known.std()) or 1.0)
+        return type(self)(float(known.mean()), float(known.std()) or 1.0)
 
     def loss(self, prediction: Tensor, target: Tensor) -> Tensor:
         known = ~target.isnan()
