@@ -126,6 +126,10 @@ class Lines(Listener):
     def saved(self, folder: str) -> None:
         self.write(f"saved {folder}      again: sh {folder}/command.sh")
 
+    def predicted(self, rows: int, file: str, models: Sequence[str]) -> None:
+        by = models[0] if len(models) == 1 else f"the mean of {len(models)} models ({', '.join(models)})"
+        self.write(f"predicted {rows} rows by {by}\nsaved {file}")
+
 
 class Terminal(Lines):
     """A live bar with speed, time left, loss and the best validation figure, under a growing table of epochs."""
@@ -253,6 +257,9 @@ class JsonLines(Listener):
 
     def saved(self, folder: str) -> None:
         self.say("saved", folder=folder)
+
+    def predicted(self, rows: int, file: str, models: Sequence[str]) -> None:
+        self.say("predicted", rows=rows, file=file, models=list(models))
 
 
 def number(value: float) -> str:

@@ -485,3 +485,6 @@ class Listener:
 
     def saved(self, folder: str) -> None:
         """All is on disk."""
+
+    def predicted(self, rows: int, file: str, models: Sequence[str]) -> None:
+        """Trained models, by the names of their folders, were asked about so many rows; the file has their mean."""
