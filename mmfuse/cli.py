@@ -268,8 +268,9 @@ def predict(typed: list[str]) -> int:
         raise ConfigError(f"-o {options.output}: this would write over the rows themselves")
     if options.allow:
         sys.path.insert(0, str(Path.cwd()))  # own parts may lie where the command is typed
-    from mmfuse.run.finished import finished, heard
+    from mmfuse.run.finished import finished, heard, refuse_unless_there
 
+    refuse_unless_there(options.data)
     run = finished(options.run, options.allow, options.seed)
     run = run._replace(cfg=altered(dict(run.cfg), options.overrides))
     hears = heard(run.cfg, options.modalities)

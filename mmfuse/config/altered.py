@@ -10,8 +10,10 @@ from mmfuse.errors import ConfigError, offer
 
 Config = dict[str, Any]
 
-FREE = ("dataset", "loader", "batch_size", "threads", "cache", "encoding", "bootstrap")
-FREE += ("trainer.accelerator", "trainer.devices", "trainer.precision")
+FREE = (
+    *("dataset", "loader", "batch_size", "threads", "cache", "encoding", "bootstrap"),
+    *("trainer.accelerator", "trainer.devices", "trainer.precision"),
+)
 HELD = ("dataset._target_", "dataset.tasks", "dataset.missing.policy", "dataset.missing.fill")  # a model is built by
 
 

@@ -66,7 +66,7 @@ class Table(Dataset):
         return {name: columns.read(name, about) for name, about in modalities.items()}
 
     def unlabelled(self) -> Examples:
-        """The rows without targets. A modality none of whose columns is there is missing; without ids, rows have numbers."""
+        """Rows without targets. A modality none of whose columns is there is missing; rows without ids are numbered."""
         rows = read_rows(self.file, self.encoding)
         there = {name: about for name, about in self.modalities.items() if self.tells(rows, name, about)}
         found = self.raw(rows, there)

@@ -12,10 +12,10 @@ from mmfuse.learner.asked import Asked, Told, ask
 from mmfuse.record import fingerprint, log
 from mmfuse.run import unlabelled
 from mmfuse.run.build import schedule_of
+from mmfuse.run.finished import Finished
 from mmfuse.run.loader import loader
 from mmfuse.run.make import Config, make
 from mmfuse.run.prepare import Prepared, divide, load, prepare
-from mmfuse.run.finished import Finished
 from mmfuse.run.restored import Replica, model, replica
 from mmfuse.types import Examples, Listener
 

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 from mmfuse import __version__
 from mmfuse.config.target import check_allowed
-from mmfuse.errors import ConfigError, offer
+from mmfuse.errors import ConfigError, DataError, offer
 from mmfuse.record.status import Status
 
 Config = Mapping[str, Any]
+OWN = ("test", "val", "train")  # a run's own rows, by split
 NEEDED = ("checkpoints/best.ckpt", "preparation.json", "tasks.json")
 
 
@@ -91,6 +92,15 @@ def check_targets(part: Any, where: str, allow: Collection[str]) -> None:
             check_allowed(str(part["_target_"]), where, allow)
         for name, inner in part.items():
             check_targets(inner, f"{where}.{name}" if where else str(name), allow)
+
+
+def refuse_unless_there(data: str) -> None:
+    if data in OWN or Path(data).exists():
+        return
+    raise DataError(
+        f"{data}: not found\n  looked in {Path(data).absolute().parent}"
+        f"\n  to go on: a table's path; or {', '.join(OWN)}: the run's own rows"
+    )
 
 
 def heard(cfg: Config, typed: str | None) -> Sequence[str] | None:

@@ -11,12 +11,10 @@ from mmfuse.errors import ConfigError
 from mmfuse.record import formats, predictions
 from mmfuse.run import unlabelled
 from mmfuse.run.answers_of import Said, of_new_rows, of_own_rows
-from mmfuse.run.finished import Finished
+from mmfuse.run.finished import OWN, Finished
 from mmfuse.run.restored import replica
 from mmfuse.run.train import set_threads
 from mmfuse.types import Listener, Task
-
-OWN = ("test", "val", "train")  # the run's own rows, by split
 
 
 def predict(

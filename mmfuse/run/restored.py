@@ -27,7 +27,9 @@ def replica(place: Place) -> Replica:
         learned = json.loads((place.folder / "preparation.json").read_text(encoding="utf-8"))
         asked = tasks.restored(json.loads((place.folder / "tasks.json").read_text(encoding="utf-8")))
     except (ValueError, TypeError, KeyError) as error:
-        raise ConfigError(f"{place.folder}: preparation.json or tasks.json is damaged: {error}\n{again(place)}") from error
+        raise ConfigError(
+            f"{place.folder}: preparation.json or tasks.json is damaged: {error}\n{again(place)}"
+        ) from error
     return Replica(place, learned, asked)
 
 
