@@ -137,8 +137,9 @@ def test_no_digit_is_lost_whatever_the_kind_of_file(suffix):
 
 
 def test_a_modality_that_is_not_there_is_told_once_and_predicted_without(capsys):
-    for column in ("review", "photo", "sound", "pose", "scores"):
-        pd.read_csv("new.csv").drop(columns=column).to_csv("less.csv", index=False)
+    for column in ("who", "review", "photo", "sound", "pose", "scores"):
+        columns = ["age", "town"] if column == "who" else column
+        pd.read_csv("new.csv").drop(columns=columns).to_csv("less.csv", index=False)
         told = predicted(str(run("every")), "less.csv", "--seed", "0")
         assert told["mood/p(sad)"].between(0, 1).all()
         heard = predicted(
@@ -182,6 +183,38 @@ def test_a_column_of_another_name_can_be_pointed_at():
     pd.read_csv("new.csv").rename(columns={"review": "comment"}).to_csv("renamed.csv", index=False)
     told = predicted(str(run("mini")), "renamed.csv", "dataset.modalities.review.column=comment")
     same(told.drop(columns="row"), recorded("mini").drop(columns="row"))
+
+
+def figures(*typed: str) -> dict:
+    assert main(["eval", *typed, "-o", "figures.json", "--quiet"]) == 0
+    return json.loads(Path("figures.json").read_text())
+
+
+def test_a_run_is_scored_again_as_it_was(capsys):
+    known = json.loads((run("every") / "metrics.json").read_text())
+    assert figures(str(run("every"))) == {"test": known["test"]}
+    assert figures(str(run("every")), "--split", "val") == {"val": known["val"]}
+    assert main(["eval", str(run("every")), "--seed", "1", "--json"]) == 0
+    (event,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    one = event["metrics"]["test"]["mood"]["accuracy"]
+    assert one["values"] == known["test"]["mood"]["accuracy"]["values"][1:]
+
+
+def test_a_run_is_scored_on_another_table_by_its_own_classes():
+    """A table whose rows are all of the second class: numbered anew, they would count as the first."""
+    rows = pd.read_csv("rows.csv")
+    rows[rows.mood == "sad"].drop(columns="part").to_csv("sad.csv", index=False)
+    typed = [str(run("mini")), "--split", "all", "dataset.file=sad.csv", "dataset.split.column=null"]
+    score = figures(*typed)["all"]["mood"]["accuracy"]["mean"]
+    rows[rows.mood == "sad"].drop(columns=["part", "mood"]).to_csv("unlabelled.csv", index=False)
+    assert score == (predicted(str(run("mini")), "unlabelled.csv")["mood/predicted"] == "sad").mean()
+
+
+def test_modalities_that_are_not_named_are_not_heard():
+    blind = predicted(str(run("every")), "test", "--seed", "0", "--modalities", "photo,sound")
+    score = figures(str(run("every")), "--seed", "0", "--modalities", "photo,sound")["test"]["mood"]["accuracy"]["mean"]
+    true = pd.read_csv("rows.csv").mood[40:].to_numpy()
+    assert score == (blind["mood/predicted"].to_numpy() == true).mean()
 
 
 MISTAKES = [  # what is typed after `mmfuse predict`, exit code, what the message has to say

@@ -1,13 +1,16 @@
 """What the models of a finished run say of rows: the run's own, or others."""
 
+import copy
 import tempfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from mmfuse.data.splits import Split, labelled
+from mmfuse.errors import ConfigError, DataError
 from mmfuse.learner.asked import Asked, Told, ask
 from mmfuse.record import fingerprint, log
 from mmfuse.run import unlabelled
@@ -17,7 +20,9 @@ from mmfuse.run.loader import loader
 from mmfuse.run.make import Config, make
 from mmfuse.run.prepare import Prepared, divide, load, prepare
 from mmfuse.run.restored import Replica, model, replica
-from mmfuse.types import Examples, Listener
+from mmfuse.types import Examples, Listener, Task
+
+TABLE = "mmfuse.data.table.Table"
 
 
 class Said(NamedTuple):
@@ -32,19 +37,51 @@ class Said(NamedTuple):
 def of_own_rows(
     run: Finished, split: str, modalities: Collection[str] | None, embeds: bool, listener: Listener
 ) -> tuple[Examples, list[Said]]:
-    """Of the rows that the run trained, validated or tested on."""
-    cfg = run.cfg
+    """Of the rows that the run trained, validated or tested on, or of all that have a label."""
+    cfg = of_the_same_classes(run)
     examples = load(cfg)
-    divided = dict(divide(cfg, examples))
+    refuse_other_classes(examples, replica(run.places[0]).tasks)
+    if split == "all":
+        refuse_to_fill(cfg)
+        rows = labelled(examples, cfg["tasks"][0])
+        divided = dict.fromkeys((place.fold for place in run.places), Split(rows, rows, rows))
+    else:
+        divided = dict(divide(cfg, examples))
     told = run.manifest["data"]["fingerprint"]
     if fingerprint.of_rows(examples.raw, examples.targets, examples.ids) != told:
         listener.advised("dataset", "the data are not what they were when the run was trained")
 
     def ready(replica: Replica) -> tuple[Prepared, np.ndarray]:
         prepared = prepare(cfg, examples, divided[replica.place.fold], listener=listener, learned=replica.learned)
-        return prepared, getattr(prepared.split, split)
+        return prepared, getattr(prepared.split, "test" if split == "all" else split)
 
     return examples, list(each(run, ready, modalities, embeds))
+
+
+def of_the_same_classes(run: Finished) -> Config:
+    """The config with the classes that the run learned declared, for another table may have others, or fewer."""
+    cfg = copy.deepcopy(dict(run.cfg))
+    if cfg["dataset"]["_target_"] == TABLE:
+        for name, task in replica(run.places[0]).tasks.items():
+            if hasattr(task, "classes"):
+                cfg["dataset"]["tasks"][name]["classes"] = list(task.classes)
+    return cfg
+
+
+def refuse_other_classes(examples: Examples, tasks: Mapping[str, Task]) -> None:
+    for name, task in tasks.items():
+        known, found = (getattr(each, "classes", None) for each in (task, examples.tasks[name]))
+        if known != found:
+            raise DataError(f"task '{name}': the run learned {known}, and these data have {found}")
+
+
+def refuse_to_fill(cfg: Config) -> None:
+    about = cfg["dataset"]["missing"]
+    if about["policy"] == "fill" and about["fill"] != "token":
+        raise ConfigError(
+            f"--split all: what is missing is filled from the training rows (dataset.missing.fill={about['fill']})"
+            "\n  to go on: --split test, or val"
+        )
 
 
 def of_new_rows(
