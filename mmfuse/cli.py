@@ -23,12 +23,12 @@ COMMANDS = {
     "show": "what one of them is: its paper, its keys with types and defaults, its file",
     "init": "guess a data set's config from a table, write it, print the next command",
     "selftest": "whether fusions keep their contract, and what they can learn of data whose answer is known",
+    "eval": "score a run again: on another split or file, from some of its modalities",
+    "predict": "what a trained run says of new rows, which need no labels",
     "cache": "list or clear what frozen encoders left on disk",
 }
 NOT_BUILT_YET = {
     "sweep": "many experiments: grid, random or Bayesian",
-    "eval": "score a run again",
-    "predict": "predictions for new rows",
     "report": "one HTML file of a run or a sweep",
     "compare": "a table over runs, with paired tests",
     "reproduce": "a published table",
@@ -102,7 +102,7 @@ def dispatch(typed: list[str]) -> int:
     if command not in COMMANDS:
         raise ConfigError(f"there is no command '{command}'\n  {offer(command, COMMANDS, 'there are')}")
     commands = {"train": train, "check": check, "list": listing, "show": show, "init": init}
-    commands |= {"cache": cache, "selftest": selftest}
+    commands |= {"cache": cache, "selftest": selftest, "predict": predict, "eval": evaluate}
     return commands[command](rest)
 
 
@@ -228,6 +228,99 @@ def check(typed: list[str]) -> int:
 
     findings = check_config(config, progress.listener(options.quiet, options.json))
     return DataError.exit_code if any(finding.grade == "error" for finding in findings) else 0
+
+
+EVAL_EXAMPLES = """examples:
+  mmfuse eval outputs/latest                                     the test rows once more
+  mmfuse eval outputs/latest --split val --modalities text,image
+  mmfuse eval outputs/latest --split all dataset.file=later.csv  every labelled row of another table
+  mmfuse eval outputs/latest -o figures.json --quiet"""
+
+
+def evaluate(typed: list[str]) -> int:
+    parser = asking_parser("eval", EVAL_EXAMPLES)
+    parser.add_argument("run", metavar="RUN", type=Path, help="a finished run's folder, such as outputs/latest")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="of the data or the machine: batch_size=64")
+    parser.add_argument("--split", choices=("test", "val", "train", "all"), default="test", help="default: test")
+    parser.add_argument("-o", dest="output", metavar="FILE", type=Path, help="the figures as JSON, as metrics.json")
+    options = parser.parse_intermixed_args(typed)
+    from mmfuse.atomic import write_json
+
+    if options.output and not options.output.parent.is_dir():
+        raise ConfigError(f"-o {options.output}: there is no folder {options.output.parent}")
+    run, hears = asked_run(options)
+    with without_collection():
+        from mmfuse import progress
+        from mmfuse.run import evaluate as evaluation
+    scores = evaluation.evaluate(run, options.split, hears, progress.listener(options.quiet, options.json))
+    if options.output:
+        write_json(options.output, {options.split: scores})
+    return 0
+
+
+def asking_parser(command: str, examples: str) -> Parser:
+    parser = Parser(
+        prog=f"mmfuse {command}",
+        description=COMMANDS[command],
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="one of the run's seeds; default: all")
+    parser.add_argument("--modalities", metavar="A,B", help="hear these only")
+    parser.add_argument("--allow", action="append", default=[], metavar="PACKAGE", help="whose parts the run may name")
+    parser.add_argument("--quiet", action="store_true", help="show errors only")
+    parser.add_argument("--json", action="store_true", help="JSON lines on stdout")
+    parser.add_argument("--debug", action="store_true", help="tracebacks on screen")
+    return parser
+
+
+def asked_run(options: argparse.Namespace) -> tuple[Any, Sequence[str] | None]:
+    """The finished run with what was typed of its config, and the modalities to hear."""
+    from mmfuse.config.altered import altered
+    from mmfuse.run.finished import finished, heard
+
+    if options.allow:
+        sys.path.insert(0, str(Path.cwd()))  # own parts may lie where the command is typed
+    run = finished(options.run, options.allow, options.seed)
+    run = run._replace(cfg=altered(dict(run.cfg), options.overrides))
+    return run, heard(run.cfg, options.modalities)
+
+
+PREDICT_EXAMPLES = """examples:
+  mmfuse predict outputs/latest new.csv -o said.csv                    the mean over the run's seeds
+  mmfuse predict outputs/latest new.jsonl -o said.parquet --seed 0 --embeddings
+  mmfuse predict outputs/latest test -o said.csv                       the run's own test rows (or val, train)
+  mmfuse predict outputs/latest new.csv -o said.csv dataset.modalities.text.column=comment
+
+DATA is a table (.csv, .tsv, .jsonl, .json, .parquet) with the columns that the run's config names; of a run on
+something else, named as its modalities are. Paths in it are relative to it, or to dataset.media_root=DIR. A column that
+is not there is predicted without, and a row that has nothing gets null."""
+
+
+def predict(typed: list[str]) -> int:
+    parser = asking_parser("predict", PREDICT_EXAMPLES)
+    parser.add_argument("run", metavar="RUN", type=Path, help="a finished run's folder, such as outputs/latest")
+    parser.add_argument("data", metavar="DATA", help="a table; or test, val, train: the run's own rows")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="of the data or the machine: batch_size=64")
+    parser.add_argument("-o", dest="output", metavar="FILE", type=Path, required=True, help=".csv, .jsonl or .parquet")
+    parser.add_argument("--embeddings", action="store_true", help="the vectors of modalities and their fusion, too")
+    options = parser.parse_intermixed_args(typed)
+    from mmfuse.record.formats import check_place
+    from mmfuse.run.finished import refuse_unless_there
+
+    check_place(options.output, "-o")
+    if options.output.resolve() == Path(options.data).resolve():
+        raise ConfigError(f"-o {options.output}: this would write over the rows themselves")
+    refuse_unless_there(options.data)
+    run, hears = asked_run(options)
+    with without_collection():
+        from mmfuse import progress
+        from mmfuse.run import predict as predictions
+    listener = progress.listener(options.quiet, options.json)
+    media = next((o.partition("=")[2] for o in options.overrides if o.startswith("dataset.media_root=")), None)
+    done = predictions.predict(run, options.data, options.output, hears, options.embeddings, media, listener)
+    listener.predicted(done["rows"], done["file"], done["models"])
+    return 0
 
 
 def listing(typed: list[str]) -> int:

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -125,6 +125,23 @@ class Lines(Listener):
 
     def saved(self, folder: str) -> None:
         self.write(f"saved {folder}      again: sh {folder}/command.sh")
+
+    def evaluated(
+        self,
+        split: str,
+        modalities: Collection[str] | None,
+        scores: Mapping[str, Any],
+        headlines: Mapping[str, Sequence[str]],
+    ) -> None:
+        heard = f" from {', '.join(modalities)}" if modalities else ""
+        for task, table in scores.items():
+            runs = len(next(iter(table.values()))["values"])
+            label = f"{split}{f' ({runs} runs)' if runs > 1 else ''}{heard}{f' {task}:' if len(scores) > 1 else ''}"
+            self.write(f"{label}   {'   '.join(figure(f, table[f], i == 0) for i, f in enumerate(headlines[task]))}")
+
+    def predicted(self, rows: int, file: str, models: Sequence[str]) -> None:
+        by = models[0] if len(models) == 1 else f"the mean of {len(models)} models ({', '.join(models)})"
+        self.write(f"predicted {rows} rows by {by}\nsaved {file}")
 
 
 class Terminal(Lines):
@@ -253,6 +270,18 @@ class JsonLines(Listener):
 
     def saved(self, folder: str) -> None:
         self.say("saved", folder=folder)
+
+    def evaluated(
+        self,
+        split: str,
+        modalities: Collection[str] | None,
+        scores: Mapping[str, Any],
+        headlines: Mapping[str, Sequence[str]],
+    ) -> None:
+        self.say("metrics", metrics={split: scores}, modalities=None if modalities is None else list(modalities))
+
+    def predicted(self, rows: int, file: str, models: Sequence[str]) -> None:
+        self.say("predicted", rows=rows, file=file, models=list(models))
 
 
 def number(value: float) -> str:

@@ -5,7 +5,7 @@ of one step, an image a film of one frame; a missing modality is a mask that is 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -485,3 +485,15 @@ class Listener:
 
     def saved(self, folder: str) -> None:
         """All is on disk."""
+
+    def evaluated(
+        self,
+        split: str,
+        modalities: Collection[str] | None,
+        scores: Mapping[str, Any],
+        headlines: Mapping[str, Sequence[str]],
+    ) -> None:
+        """A finished run's figures on some rows, as metrics.json has them; None: from all modalities."""
+
+    def predicted(self, rows: int, file: str, models: Sequence[str]) -> None:
+        """Trained models, by the names of their folders, were asked about so many rows; the file has their mean."""

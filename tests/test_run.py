@@ -87,7 +87,15 @@ def test_the_record_of_a_run_is_whole_and_true():
     names = {"config.yaml", "overrides.txt", "command.sh", "manifest.json", "status.json", "metrics.json"}
     names |= {"audit.json"}
     assert {f.name for f in folder.iterdir()} == names | {"seed-0", "seed-1"}
-    seed = {"history.csv", "predictions.parquet", "answers.npz", "preparation.json", "checkpoints", "logs"}
+    seed = {
+        "history.csv",
+        "predictions.parquet",
+        "answers.npz",
+        "preparation.json",
+        "tasks.json",
+        "checkpoints",
+        "logs",
+    }
     assert {f.name for f in (folder / "seed-1").iterdir()} == seed
     assert {f.name for f in (folder / "seed-1" / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     assert not list(folder.rglob(".*"))  # nothing under a temporary name
@@ -392,7 +400,7 @@ def test_json_lines_are_all_that_is_on_stdout(capsys):
     assert [e["event"] for e in events] == ["run", "described", "audit", "replicate", "epoch", "metrics", "saved"]
 
 
-@pytest.mark.parametrize("command", ["sweep", "eval", "predict", "report", "compare", "reproduce", "doctor"])
+@pytest.mark.parametrize("command", ["sweep", "report", "compare", "reproduce", "doctor"])
 def test_commands_to_come_say_so(command, capsys):
     assert main([command]) == 2
     assert "not built yet" in capsys.readouterr().err

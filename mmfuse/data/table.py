@@ -3,7 +3,7 @@
 An empty cell or a null is a missing modality, or a missing label. Everything else has to be what its column says.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +49,8 @@ class Table(Dataset):
         tasks, targets = {}, {}
         for name, about in self.tasks.items():
             tasks[name], targets[name] = target(rows, name, about)
-        labelled = [task.of for task in tasks.values() if task.of is not None]
-        modalities = ModalityColumns(rows, self.root, self.media, self.outside, split_into_words=labelled)
         return Examples(
-            raw={name: modalities.read(name, about) for name, about in self.modalities.items()},
+            raw=self.raw(rows, self.modalities),
             columns={name: source(name, about) for name, about in self.modalities.items()},
             targets=targets,
             tasks=tasks,
@@ -61,6 +59,32 @@ class Table(Dataset):
             groups=np.array([str(v) for v in cells(rows, group)]) if group else None,
             extras=self.extras(rows, {split, group, self.id}),
         )
+
+    def raw(self, rows: pd.DataFrame, modalities: Mapping[str, Mapping[str, Any]]) -> dict[str, Sequence[Any]]:
+        labelled = [about["of"] for about in self.tasks.values() if about.get("of")]
+        columns = ModalityColumns(rows, self.root, self.media, self.outside, split_into_words=labelled)
+        return {name: columns.read(name, about) for name, about in modalities.items()}
+
+    def unlabelled(self) -> Examples:
+        """Rows without targets. A modality none of whose columns is there is missing; rows without ids are numbered."""
+        rows = read_rows(self.file, self.encoding)
+        there = {name: about for name, about in self.modalities.items() if self.tells(rows, name, about)}
+        found = self.raw(rows, there)
+        named = self.id is not None and self.id in rows
+        return Examples(
+            raw={name: found.get(name, [None] * len(rows)) for name in self.modalities},
+            columns={name: source(name, about) for name, about in self.modalities.items()},
+            targets={},
+            tasks={},
+            ids=[str(v) for v in cells(rows, self.id)] if self.id and named else [str(row) for row in range(len(rows))],
+            extras=self.extras(rows, {self.id}),
+        )
+
+    def tells(self, rows: pd.DataFrame, name: str, about: Mapping[str, Any]) -> bool:
+        """Whether there is anything to read a modality from."""
+        if about.get("file"):
+            return (self.root / about["file"]).exists()
+        return any(column in rows for column in of_table(name, about))
 
     def extras(self, rows: pd.DataFrame, named: Collection[str | None]) -> dict[str, list[Any]]:
         """By column: the cells that are neither a modality, a target nor named for another purpose."""

@@ -71,11 +71,16 @@ def parts(cfg: Config, prepared: Prepared, seed: int) -> Learning:
         )
     of = {"losses": losses, "modalities": tuple(dims), "tasks": prepared.tasks}
     balancer = make(cfg["balance"], "balance", **taken(cfg["balance"], **of))
-    given = {"modalities": cfg["modalities"], "epochs": cfg["trainer"].get("max_epochs") or -1}
-    schedule = make(cfg["schedule"], "schedule", **taken(cfg["schedule"], **given))
-    check_phases(schedule, given["epochs"], losses)
+    schedule = schedule_of(cfg)
+    check_phases(schedule, cfg["trainer"].get("max_epochs") or -1, losses)
     check_surgery(balancer, cfg["trainer"])
     return Learning(model, objectives, balancer, schedule, losses)
+
+
+def schedule_of(cfg: Config) -> Schedule:
+    given = {"modalities": cfg["modalities"], "epochs": cfg["trainer"].get("max_epochs") or -1}
+    schedule: Schedule = make(cfg["schedule"], "schedule", **taken(cfg["schedule"], **given))
+    return schedule
 
 
 def taken(about: Config, **given: Any) -> dict[str, Any]:

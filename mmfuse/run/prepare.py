@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -88,8 +88,11 @@ def prepare(
     forgiving: bool = False,
     listener: Listener | None = None,
     ready: Callable[[Prepared], None] | None = None,
+    learned: Mapping[str, Any] | None = None,
 ) -> Prepared:
     """Fits the preparations on the training rows, and turns all rows into tensors once.
+
+    `learned` is what they learned in a run before, by modality, where they are not to be fitted again.
 
     Where there is a listener, frozen encoders are run as well, and it hears how that goes; `ready` is called before,
     with what is there until then, to look at settings that would fail later. To be `forgiving` is to take broken files
@@ -103,7 +106,10 @@ def prepare(
     for modality in examples.raw:
         preparation: Preparation = make(cfg["encoder"][modality]["prepare"], f"encoder.{modality}.prepare")
         reader = Reader(modality, examples, forgiving=forgiving or cfg["dataset"]["missing"]["unreadable"] == "missing")
-        reader.read(preparation.fit, split.train.tolist())
+        if learned is None:
+            reader.read(preparation.fit, split.train.tolist())
+        else:
+            preparation.restore(learned[modality])
         preparations[modality], readers[modality] = preparation, reader
         encoder = frozen(cfg, modality, preparation) if listener is not None and examples.stream is None else None
         if encoder is None:

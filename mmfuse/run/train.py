@@ -10,7 +10,7 @@ import torch
 
 from mmfuse.atomic import write_json
 from mmfuse.metrics.summary import Answers, summarise
-from mmfuse.record import answers, log, manifest, predictions
+from mmfuse.record import answers, log, manifest, predictions, tasks
 from mmfuse.record.facts import classes, facts
 from mmfuse.record.history import History
 from mmfuse.record.status import Status
@@ -75,9 +75,8 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
             with log.to_file(place / "logs" / "rank0.log"):
                 for name, each in replicate(cfg, examples, prepared, seed, place, listener, status, moved).items():
                     said[name].append(each)
-    tasks = examples.tasks
     tables = {
-        name: {t: summarise(task, t, runs, cfg["bootstrap"]) for t, task in tasks.items()}
+        name: {t: summarise(task, t, runs, cfg["bootstrap"]) for t, task in examples.tasks.items()}
         for name, runs in said.items()
     }
     metrics: dict[str, Any] = {name: tables.pop(name) for name in ("test", "val")}
@@ -90,7 +89,7 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
         metrics["transfer"] = summary(moved)
     write_json(folder / "metrics.json", metrics)
     write_json(folder / "manifest.json", about | {"finished": manifest.now()})
-    listener.scored(metrics, {name: task.headline for name, task in tasks.items()})
+    listener.scored(metrics, {name: task.headline for name, task in examples.tasks.items()})
     status.say("done", exit_code=0)
     return metrics
 
@@ -138,6 +137,7 @@ def replicate(
     place.mkdir(exist_ok=True)
     states = {m: p.state() for m, p in prepared.preparations.items()}
     write_json(place / "preparation.json", states | {"classes": classes(prepared.tasks)})
+    write_json(place / "tasks.json", tasks.state(prepared.tasks))
     history = History(place / "history.csv")
     trained = learner(cfg, prepared, seed)
     schedule = trained.schedule
