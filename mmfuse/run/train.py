@@ -82,7 +82,7 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
     metrics: dict[str, Any] = {name: tables.pop(name) for name in ("test", "val")}
     if tables:
         metrics["views"] = {name.removeprefix("views/"): table for name, table in tables.items()}
-    metrics |= besides(tasks, said["val"], said["test"], cfg["bootstrap"], listener)
+    metrics |= besides(examples.tasks, said["val"], said["test"], cfg["bootstrap"], listener)
     if cfg["baselines"]:
         metrics |= compared(cfg, metrics["test"], said["test"], data["fingerprint"], examples, listener)
     if moved:
