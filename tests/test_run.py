@@ -112,6 +112,8 @@ def test_the_record_of_a_run_is_whole_and_true():
         assert precision == pytest.approx(expected)
     assert figures["accuracy"]["mean"] == pytest.approx(np.mean(figures["accuracy"]["values"]))
     assert figures["accuracy"]["std"] == pytest.approx(np.std(figures["accuracy"]["values"], ddof=1))
+    calibration = read(folder, "metrics.json")["calibration"]["digit"]
+    assert [len(calibration[name]["values"]) for name in ("temperature", "ece_calibrated")] == [2, 2]
     low, high = figures["accuracy"]["ci95"]
     assert low < figures["accuracy"]["mean"] < high
 
