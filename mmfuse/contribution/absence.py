@@ -9,7 +9,7 @@ By mask: what is absent is missing, as in a row that never had it. A model that 
 modality dropout, has not learned what to make of that.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -27,29 +27,35 @@ def measured(
     encodings: Encodings, figures: Figures, absence: str, draws: int, seed: int
 ) -> dict[str, dict[frozenset[str], Value]]:
     """By task, the value of every subset; those that chance has a hand in draw by draw, (K,)."""
-    found: dict[str, dict[frozenset[str], Value]] = {t: {} for t in figures}
-    for heard in subsets(encodings.modalities):
-        if absence == "mask":
-            drawn = [masked(encodings, figures, heard)]
-        elif len(heard) == len(encodings.modalities):
-            drawn = [scored(encodings, figures)]
-        else:
-            absent = [m for m in encodings.modalities if m not in heard]
-            drawn = [permuted(encodings, figures, absent, order) for order in orders(len(encodings.rows), draws, seed)]
-        for t, by_subset in found.items():
-            each = [table[t] for table in drawn]
-            by_subset[heard] = each[0] if len(each) == 1 else np.array(each)
-    return found
+    wanted = subsets(encodings.modalities) if figures else []
+    if absence == "mask":
+        return by_task(figures, {heard: [masked(encodings, figures, heard)] for heard in wanted})
+    return by_task(figures, {heard: permuted(encodings, figures, heard, draws, seed) for heard in wanted})
 
 
-def perceived(encodings: Encodings, figures: Figures, draws: int, seed: int) -> dict[str, dict[str, Value]]:
-    """By task and modality, the figure where it alone is permuted, draw by draw: what the perceptual score goes by."""
-    found: dict[str, dict[str, Value]] = {t: {} for t in figures}
-    for m in encodings.modalities:
-        drawn = [permuted(encodings, figures, [m], order) for order in orders(len(encodings.rows), draws, seed)]
-        for t in found:
-            found[t][m] = np.array([table[t] for table in drawn])
-    return found
+def perceived(encodings: Encodings, figures: Figures, draws: int, seed: int) -> dict[str, dict[frozenset[str], Value]]:
+    """By permutation, the values that the perceptual score goes by: of all modalities, and of all but one."""
+    whole = frozenset(encodings.modalities)
+    wanted = [whole, *(whole - {m} for m in encodings.modalities)] if figures else []
+    return by_task(figures, {heard: permuted(encodings, figures, heard, draws, seed) for heard in wanted})
+
+
+def by_task(
+    figures: Figures, drawn: Mapping[frozenset[str], Sequence[Mapping[str, float]]]
+) -> dict[str, dict[frozenset[str], Value]]:
+    each = {t: {heard: [table[t] for table in tables] for heard, tables in drawn.items()} for t in figures}
+    return {t: {h: v[0] if len(v) == 1 else np.array(v) for h, v in values.items()} for t, values in each.items()}
+
+
+def permuted(
+    encodings: Encodings, figures: Figures, heard: frozenset[str], draws: int, seed: int
+) -> list[dict[str, float]]:
+    """Draw by draw; only once where nothing is absent."""
+    absent = [m for m in encodings.modalities if m not in heard]
+    if not absent:
+        return [scored(encodings, figures)]
+    drawn = orders(len(encodings.rows), draws, seed)
+    return [scored(encodings, figures, places=dict.fromkeys(absent, order)) for order in drawn]
 
 
 def orders(rows: int, draws: int, seed: int) -> list[Int[Tensor, " N"]]:
@@ -59,12 +65,6 @@ def orders(rows: int, draws: int, seed: int) -> list[Int[Tensor, " N"]]:
     (3, True)
     """
     return [torch.from_numpy(np.random.default_rng([seed, k]).permutation(rows)) for k in range(draws)]
-
-
-def permuted(
-    encodings: Encodings, figures: Figures, absent: Collection[str], order: Int[Tensor, " N"]
-) -> dict[str, float]:
-    return scored(encodings, figures, places=dict.fromkeys(absent, order))
 
 
 def masked(encodings: Encodings, figures: Figures, heard: Collection[str]) -> dict[str, float]:

@@ -23,6 +23,7 @@ One that compares codes has none of this: where one of two is missing there is n
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -66,23 +67,24 @@ def contributions(
         encodings = Encodings(model, batches, masked)
         modalities = encodings.modalities
         table: dict[str, dict[str, Any]] = {t: {"figure": name} for t, name in named.items()}
-        for t, values in measured(
-            encodings, of_rows if absence == "permutation" else named, absence, draws, seed
-        ).items():
-            table[t] |= given(values, modalities)
-        for t, without in perceived(encodings, of_rows, draws, seed).items():
-            table[t]["perceptual"] = perceptual(table[t]["values"][label(modalities, modalities)]["mean"], without)
+        asked = of_rows if absence == "permutation" else named
+        values = measured(encodings, asked, absence, draws, seed)
+        for t in asked:
+            table[t] |= given(values[t], modalities)
+        alone = values if absence == "permutation" else perceived(encodings, of_rows, draws, seed)
+        for t in of_rows:
+            table[t]["perceptual"] = perceptual(alone[t], modalities)
         if emap_rows:
             for t, about in additive(encodings, of_rows, emap_rows, samples, seed).items():
                 table[t]["emap"] = about
-        for t, each in missing.patterns(encodings, named).items():
-            table[t]["patterns"] = {label(heard, modalities): figure for heard, figure in each.items()}
+        for t, by_pattern in missing.patterns(encodings, named).items():
+            table[t]["patterns"] = {label(heard, modalities): figure for heard, figure in by_pattern.items()}
         if rates:
             among = {m: [m] for m in modalities} | {"": modalities}
             curves = {n: missing.curve(encodings, named, a, rates, curve_draws, seed) for n, a in among.items()}
             for t in named:
-                alone = {m: curves[m][t] for m in modalities}
-                table[t]["curves"] = {"rates": list(rates), "each": alone, "all": curves[""][t]}
+                each = {m: curves[m][t] for m in modalities}
+                table[t]["curves"] = {"rates": list(rates), "each": each, "all": curves[""][t]}
     settings = {"absence": absence, "draws": draws if absence == "permutation" else 1, "seed": seed}
     return settings | {"rows": len(encodings.rows), "modalities": modalities, "tasks": table}
 
@@ -92,7 +94,7 @@ def check(absence: str, draws: int, rates: Sequence[float], curve_draws: int) ->
         raise ValueError(f"absence={absence}: there are {', '.join(ABSENCES)}")
     if draws < 1 or curve_draws < 1:
         raise ValueError(f"draws={draws}, curve_draws={curve_draws}: at least 1 of each is needed")
-    rising = all(low < high for low, high in zip(rates, rates[1:], strict=False))
+    rising = all(low < high for low, high in pairwise(rates))
     if rates and not (len(rates) > 1 and rates[0] == 0 and rates[-1] <= 1 and rising):
         raise ValueError(f"rates={list(rates)}: two or more are needed, rising from 0 to at most 1")
 
@@ -133,8 +135,10 @@ def given(values: Values, modalities: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def perceptual(whole: float, without: Mapping[str, Value]) -> dict[str, dict[str, float]]:
-    lost = {m: spread(whole - value) for m, value in without.items()}
+def perceptual(values: Values, modalities: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Of values whose absent modalities are permuted."""
+    whole = spread(values[frozenset(modalities)])["mean"]
+    lost = {m: spread(value) for m, value in leave_one_out(values, modalities).items()}
     return {m: {**each, "normalised": each["mean"] / whole if whole else float("nan")} for m, each in lost.items()}
 
 

@@ -52,7 +52,7 @@ def curve(
             each.append(scored(encodings, figures, shown=shown))
             had = torch.stack([encodings.present[m] for m in among])  # (M, N)
             gone = had & ~torch.stack([shown[m] for m in among])
-            shares.append(float(gone.sum() / had.sum().clamp(min=1)))
+            shares.append(int(gone.sum()) / max(1, int(had.sum())))
         hidden.append(float(np.mean(shares)))
         for t in figures:
             heights[t].append([table[t] for table in each])
@@ -81,7 +81,8 @@ def about(heights: np.ndarray, rates: Sequence[float]) -> dict[str, Any]:
     >>> table["values"], table["area"], table["drop"]
     ([1.0, 0.5, 0.0], 0.5, 0.5)
     """
-    means = heights.mean(axis=1)  # (R,)
+    first = heights[:, 0]  # (R,)
+    means = first + (heights - first[:, None]).mean(axis=1)  # where all draws are alike, what they are to the last bit
     area = float(trapezoid(means, rates)) / (rates[-1] - rates[0])
     spread = heights.std(axis=1, ddof=1).tolist() if heights.shape[1] > 1 else [float("nan")] * len(means)
     return {"values": means.tolist(), "std": spread, "area": area, "drop": float(means[0]) - area}
