@@ -1,4 +1,4 @@
-"""What modalities give: on data whose answer is known, in games solved by hand, and by the properties that define it."""
+"""What modalities give: known answers, games solved by hand, and the properties that each figure is defined by."""
 
 from collections.abc import Sequence
 from itertools import pairwise, permutations
