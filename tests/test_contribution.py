@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from mmfuse.atomic import finite
+from mmfuse.contribution.absence import measured, pairings
 from mmfuse.contribution.contributions import contributions
 from mmfuse.contribution.emap import emap
 from mmfuse.contribution.encodings import Encodings
@@ -266,6 +267,22 @@ def test_permutations_are_those_of_the_seed():
     )
     assert first["values"] == again["values"]
     assert first["values"] != other["values"]
+
+
+def test_what_the_rest_gives_is_as_if_it_had_been_asked_for():
+    """Of three modalities; the model is asked about half of the subsets."""
+    model = by_concat(a=2, b=2, c=2).eval()
+    signals = {m: Signal.vector(torch.randn(51, 2), torch.rand(51) < 0.8) for m in "abc"}
+    batch = Batch(signals, {"answer": torch.randint(0, 2, (51,))}, torch.arange(51))
+    encodings = Encodings(model, [batch], TASKS)
+    values = measured(encodings, {"answer": "accuracy"}, "permutation", 2, 7)["answer"]
+    assert set(values) == set(subsets("abc"))
+    for k, partner in enumerate(pairings(51, 2, 7)):
+        for heard in subsets("abc")[:-1]:
+            mixed = {m: s if m in heard else Signal(s.data[partner], s.mask[partner]) for m, s in signals.items()}
+            with torch.no_grad():
+                right = model(mixed).predictions["answer"].argmax(1) == batch.targets["answer"]
+            assert values[heard][k] == pytest.approx(float(right.double().mean()), abs=1e-12)
 
 
 def test_batches_of_another_size_say_the_same():

@@ -15,7 +15,7 @@ emap: the model and its closest additive function on a sample of the rows, and w
 patterns: the figure of each set of modalities that may be all there is, by mask.
 curves: the figure at rising rates of missing values, by mask: of each modality alone ("each") and of all ("all").
 
-"mean" and "std" are over draws: how far one permutation is from another, not how sure the test rows are.
+"mean" and "std" are over draws: how far one pairing of rows is from another, not how sure the test rows are.
 
 A task that labels steps has values only by mask, and no additive function: the steps of another row have other labels.
 One that compares codes has none of this: where one of two is missing there is nothing to compare.
@@ -56,7 +56,7 @@ def contributions(
 ) -> dict[str, Any]:
     """`figures` names one a task; without it, the first of its headline. `emap_rows` 0 and no `rates` leave that out.
 
-    `draws` is how many permutations a value is the mean of, `samples` how many resamples EMAP's interval is from.
+    `draws` is how many pairings of rows a value is the mean of, `samples` how many resamples EMAP's interval is from.
     """
     check(absence, draws, rates, curve_draws)
     rows = {t: task for t, task in tasks.items() if task.of is None and not task.between}

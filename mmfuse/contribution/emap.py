@@ -5,8 +5,8 @@ it is among N rows (Hessel and Lee, Does my multimodal model learn cross-modal i
 https://arxiv.org/abs/2010.06572). Where it is as good as the model, the model's interactions gain nothing.
 
 Of two modalities the means are over all N^2 pairs, and so exact. Of more, N^M is out of reach: what stands beside a
-value are N combinations in which every modality's every value is once (a Latin hypercube). That leaves an additive
-model what it is to the last bit of rounding, and is a sample of the mean for others.
+value are N / (M - 1) combinations in which no value is twice (a Latin hypercube). That leaves an additive model what
+it is but for rounding, and is a sample of the mean for others.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -34,16 +34,18 @@ class Additive(NamedTuple):
 
 
 def emap(ask: Ask, modalities: Sequence[str], rows: int, seed: int = 0) -> dict[str, Additive]:
-    """By task. The model is asked M N^2 times."""
-    dice = np.random.default_rng(seed)
-    beside = {m: torch.from_numpy(dice.permutation(rows)) for m in modalities}  # (N,) each
+    """By task. The model is asked M / (M - 1) N^2 times."""
+    dice, many = np.random.default_rng(seed), max(1, rows // max(1, len(modalities) - 1))
+    beside = {m: torch.from_numpy(dice.permutation(rows)[:many]) for m in modalities}  # (J,) each
     found: dict[str, dict[str, list[Tensor]]] = {}
     for m in modalities:
-        for some in torch.arange(rows).split(max(1, AT_ONCE // rows)):  # (I,)
-            places = {other: order.repeat(len(some)) for other, order in beside.items()}  # (I N,) each
-            said = ask(places | {m: some.repeat_interleave(rows)})
+        for some in torch.arange(rows).split(max(1, AT_ONCE // many)):  # (I,)
+            places = {other: order.repeat(len(some)) for other, order in beside.items()}  # (I J,) each
+            said = ask(places | {m: some.repeat_interleave(many)})
             for t, logits in said.items():
-                means = logits.double().unflatten(0, (len(some), rows)).mean(dim=1)  # (I, K)
+                means = logits.double().unflatten(0, (len(some), many)).mean(dim=1)  # (I, K)
                 found.setdefault(t, {}).setdefault(m, []).append(means)
-    joined = {t: {m: torch.cat(means) for m, means in parts.items()} for t, parts in found.items()}
-    return {t: Additive(p, torch.stack(list(p.values())).mean(dim=(0, 1))) for t, p in joined.items()}
+    parts = {t: {m: torch.cat(means) for m, means in each.items()} for t, each in found.items()}
+    # What is taken off has to be of the values that stood beside, or an additive model would not stay what it is.
+    whole = {t: torch.stack([part[beside[m]].mean(dim=0) for m, part in p.items()]) for t, p in parts.items()}
+    return {t: Additive(part, whole[t].mean(dim=0)) for t, part in parts.items()}

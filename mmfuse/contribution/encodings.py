@@ -9,10 +9,10 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from mmfuse.data.columns import Stored
-from mmfuse.types import Batch, Model, Predictions, Ragged, Signal, Signals, Task
+from mmfuse.types import Batch, Model, Predictions, Signal, Signals, Task
 
 NOTHING: Mapping[str, Tensor] = MappingProxyType({})
+NO_STEPS: Mapping[str, int] = MappingProxyType({})
 
 
 class Encodings:
@@ -35,17 +35,25 @@ class Encodings:
             raise ValueError("there are no rows to ask the model about")
         self.rows = torch.cat(rows)  # (N,) rows of the data set
         self.batches = torch.arange(len(self.rows)).split([len(r) for r in rows])
-        self.columns = {m: stored(signals) for m, signals in said.items()}
         self.steps = {m: [s.data.shape[1] for s in signals] for m, signals in said.items()}  # of each batch
-        self.present = {m: torch.cat([s.present for s in signals]) for m, signals in said.items()}  # (N,) each
+        self.signals = {m: joined(signals) for m, signals in said.items()}  # of all N rows
+        self.lengths = {m: lengths(signal) for m, signal in self.signals.items()}  # (N,) each
+        self.present = {m: signal.present for m, signal in self.signals.items()}  # (N,) each
 
     @property
     def modalities(self) -> list[str]:
-        return list(self.columns)
+        return list(self.signals)
 
-    def at(self, places: Mapping[str, Int[Tensor, " B"]]) -> Signals:
-        """Rows put together: of each modality, which of the N rows it is taken from."""
-        return {m: column.batch(places[m]) for m, column in self.columns.items()}
+    def at(self, places: Mapping[str, Int[Tensor, " B"]], steps: Mapping[str, int] = NO_STEPS) -> Signals:
+        """Rows put together: of each modality, which of the N rows it is taken from.
+
+        They have as many steps as the longest of them, and at least `steps`.
+        """
+        found = {}
+        for m, (data, mask) in self.signals.items():
+            long = max(1, steps.get(m, 0), int(self.lengths[m][places[m]].max()))
+            found[m] = Signal(data[:, :long].index_select(0, places[m]), mask[:, :long].index_select(0, places[m]))
+        return found
 
     def predict(self, signals: Signals) -> Predictions:
         with torch.no_grad():
@@ -61,38 +69,30 @@ class Encodings:
         """
         parts: dict[str, list[tuple[Tensor, Tensor]]] = {t: [] for t in self.tasks}
         for number, (rows, targets) in enumerate(zip(self.batches, self.targets, strict=True)):
-            signals = self.at({m: places[m][rows] if m in places else rows for m in self.columns})
-            for m, signal in signals.items():
-                data, mask = widened(signal, self.steps[m][number])
-                signals[m] = Signal(data, mask & shown[m][rows][:, None] if m in shown else mask)
+            taken = {m: places[m][rows] if m in places else rows for m in self.signals}
+            signals = self.at(taken, {m: steps[number] for m, steps in self.steps.items()})
+            for m, seen in shown.items():
+                signals[m] = Signal(signals[m].data, signals[m].mask & seen[rows][:, None])
             for t, prediction in self.predict(signals).items():
                 units = self.tasks[t].units(prediction, targets[t])
                 parts[t].append((units.prediction, units.target))
-        joined = {t: tuple(torch.cat(tensors) for tensors in zip(*found, strict=True)) for t, found in parts.items()}
-        return {t: (self.tasks[t].answer(said), target.numpy()) for t, (said, target) in joined.items()}
+        whole = {t: tuple(torch.cat(tensors) for tensors in zip(*found, strict=True)) for t, found in parts.items()}
+        return {t: (self.tasks[t].answer(said), target.numpy()) for t, (said, target) in whole.items()}
 
 
 def moved(signals: Signals, device: torch.device) -> Signals:
     return {m: Signal(signal.data.to(device), signal.mask.to(device)) for m, signal in signals.items()}
 
 
-def stored(signals: list[Signal]) -> Stored:
-    """The rows of one modality, batch after batch, each as long as its last real step."""
-    data, real, lengths = [], [], []
-    for signal in signals:
-        steps = torch.arange(1, signal.mask.shape[1] + 1)  # (T,)
-        long = (signal.mask * steps).amax(dim=1)  # (B,)
-        kept = steps <= long[:, None]  # (B, T)
-        data.append(signal.data[kept])  # (S, D)
-        real.append(signal.mask[kept])  # (S,)
-        lengths.append(long)
-    mask = torch.cat(real)
-    return Stored(Ragged(torch.cat(data), torch.cat(lengths), None if mask.all() else mask))
+def joined(signals: list[Signal]) -> Signal:
+    """The rows of one modality, batch after batch, all with as many steps as the longest has."""
+    long = max(signal.data.shape[1] for signal in signals)
+    short = [long - signal.data.shape[1] for signal in signals]
+    data = [F.pad(s.data, (0, 0, 0, n)) for s, n in zip(signals, short, strict=True)]
+    mask = [F.pad(s.mask, (0, n), value=False) for s, n in zip(signals, short, strict=True)]
+    return Signal(torch.cat(data), torch.cat(mask))
 
 
-def widened(signal: Signal, steps: int) -> Signal:
-    """With at least so many steps, as the batch had whose labels they are."""
-    short = steps - signal.data.shape[1]
-    if short <= 0:
-        return signal
-    return Signal(F.pad(signal.data, (0, 0, 0, short)), F.pad(signal.mask, (0, short), value=False))
+def lengths(signal: Signal) -> Int[Tensor, " N"]:
+    """Up to each row's last real step."""
+    return (signal.mask * torch.arange(1, signal.mask.shape[1] + 1)).amax(dim=1)
