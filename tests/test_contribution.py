@@ -327,6 +327,13 @@ def test_what_a_row_misses_hangs_on_no_other_row():
     assert whole == pytest.approx([0.25 * x + 0.75 * y for x, y in zip(first, rest, strict=True)], abs=1e-12)
 
 
+def test_the_only_modality_goes_missing_too():
+    rows = known.rows("unique")
+    batches = [b._replace(signals={"a": b.signals["a"]}) for b in batches_of(rows)]
+    found = curve(Encodings(by_concat(a=8).eval(), batches, TASKS), {"answer": "accuracy"}, "a", [0.0, 1.0], 1, 0)
+    assert found["answer"]["hidden"] == [0, 1]
+
+
 def test_a_row_keeps_the_last_of_its_modalities():
     model, batches = by_concat().eval(), batches_of(known.rows("xor"))
     encodings = Encodings(model, batches, TASKS)
@@ -411,7 +418,15 @@ def test_the_model_is_left_in_the_mode_it_was_in():
 
 
 @pytest.mark.parametrize(
-    "odd", [{"absence": "zero"}, {"draws": 0}, {"curve_draws": 0}, {"rates": (0.0,)}, {"rates": (0.1, 0.5)}]
+    "odd",
+    [
+        {"absence": "zero"},
+        {"draws": 0},
+        {"curve_draws": 0},
+        {"rates": (0.0,)},
+        {"rates": (0.1, 0.5)},
+        {"figures": {"answer": "mae"}},
+    ],
 )
 def test_what_cannot_be_is_refused(odd):
     with pytest.raises(ValueError, match=next(iter(odd))):

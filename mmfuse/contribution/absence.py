@@ -110,6 +110,8 @@ def scores(
     for t, name in figures.items():
         answer, target = answers[t]
         answer = answer if partner is None else answer[partner.numpy()]
-        once = np.ones((1, len(target)))
-        found[t] = float(encodings.tasks[t].resampled(answer, target, once)[name][0])
+        table = encodings.tasks[t].resampled(answer, target, np.ones((1, len(target))))
+        if name not in table:
+            raise ValueError(f"figures: task '{t}' has no '{name}'; it has {', '.join(table)}")
+        found[t] = float(table[name][0])
     return found
