@@ -168,6 +168,34 @@ def test_a_row_that_has_nothing_gets_null():
     assert told.loc[1].drop(["row", "id"]).isna().all()
 
 
+def test_a_file_that_is_not_there_is_a_missing_value_and_is_told(capsys):
+    rows = pd.read_csv("new.csv")
+    rows.loc[5, "photo"] = "gone.png"
+    rows.to_csv("torn.csv", index=False)
+    assert main(["predict", str(run("every")), "torn.csv", "-o", "said.parquet", "--seed", "0"]) == 0
+    assert "photo: 1 of its values cannot be read and count as missing" in capsys.readouterr().out
+    rows.loc[5, "photo"] = ""
+    rows.to_csv("empty.csv", index=False)
+    same(pd.read_parquet("said.parquet"), predicted(str(run("every")), "empty.csv", "--seed", "0"))
+
+
+def test_a_frozen_encoder_is_heard_from_the_cache_or_anew(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MMFUSE_CACHE", str(tmp_path))
+    frozen = ["encoder.photo=vgg16", "encoder.photo.width=8", "encoder.photo.freeze=true"]
+    modalities = "dataset.modalities={photo: {kind: image}, scores: {kind: vector}}"
+    typed = [key for key in MINI if not key.startswith("dataset.modalities")]
+    assert main(["train", *typed, modalities, *frozen, *SHORT, "name=frozen"]) == 0
+    same(predicted(str(run("frozen")), "test"), recorded("frozen"))
+    capsys.readouterr()
+    assert main(["predict", str(run("frozen")), "new.csv", "-o", "said.parquet", "--json"]) == 0
+    fresh = [event["fresh"] for line in capsys.readouterr().out.splitlines() if "fresh" in (event := json.loads(line))]
+    assert fresh == [19]
+    told = pd.read_parquet("said.parquet")  # encoded in other batches, whose sums may round otherwise
+    np.testing.assert_allclose(told["mood/p(sad)"], recorded("frozen")["mood/p(sad)"], atol=1e-6)
+    pd.read_csv("new.csv").drop(columns="photo").to_csv("less.csv", index=False)
+    assert predicted(str(run("frozen")), "less.csv")["mood/p(sad)"].between(0, 1).all()
+
+
 def test_embeddings_are_vectors_of_the_encoders_widths():
     told = predicted(str(run("every")), "new.csv", "--seed", "0", "--embeddings")
     assert told["embedding(review)"].isna().tolist() == [row == 43 for row in range(40, 60)]
@@ -215,6 +243,16 @@ def test_modalities_that_are_not_named_are_not_heard():
     score = figures(str(run("every")), "--seed", "0", "--modalities", "photo,sound")["test"]["mood"]["accuracy"]["mean"]
     true = pd.read_csv("rows.csv").mood[40:].to_numpy()
     assert score == (blind["mood/predicted"].to_numpy() == true).mean()
+
+
+def test_a_run_on_the_digits_reads_a_table_whose_columns_are_its_modalities(tmp_path):
+    assert main(["train", "modalities=[image,text]", "name=digits", *SHORT, "batch_size=256"]) == 0
+    Image.fromarray(np.zeros((8, 8), dtype=np.uint8)).save(tmp_path / "black.png")
+    lines = ["id,text,image", "a,the digit is nine,black.png", "b,,black.png", "c,,"]
+    (tmp_path / "new.csv").write_text("\n".join(lines))
+    told = predicted(str(run("digits")), str(tmp_path / "new.csv"))
+    assert told["id"].tolist() == ["a", "b", "c"]
+    assert told["digit/predicted"].notna().tolist() == [True, True, False]
 
 
 MISTAKES = [  # what is typed after `mmfuse predict`, exit code, what the message has to say

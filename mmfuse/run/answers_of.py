@@ -90,10 +90,10 @@ def of_new_rows(
     def ready(replica: Replica) -> tuple[Prepared, np.ndarray]:
         prepared = unlabelled.prepared(run.cfg, examples, replica, listener)
         for m, failures in prepared.unreadable.items():
-            if failures:
+            if failures and replica.place.fold == run.places[0].fold:  # said once
                 first = next(iter(failures.values()))
-                said = f"{len(failures)} values are missing or cannot be read, the first {first.value}: {first.reason}"
-                listener.advised(m, said)
+                said = f"{len(failures)} of its values cannot be read and count as missing, the first"
+                listener.advised(m, f"{said} {first.value} (row {first.row}): {first.reason}")
         return prepared, prepared.split.test
 
     return list(each(run, ready, modalities, embeds))

@@ -24,14 +24,14 @@ OF_CELLS = ("kind", "column", "columns")  # what a modality's entry says of a ta
 def read(cfg: Config, file: Path, media: str | None) -> Examples:
     """A table of the columns that the run's config names; of a run on something else, named as its modalities are.
 
-    Paths in it are relative to the table, or to `media`.
+    Of such a run a column "id" names the rows, if there is one. Paths in it are relative to the table, or to `media`.
     """
     about, table = cfg["dataset"], "mmfuse.data.table.Table"
     of_table = about["_target_"] == table
     entries = about["modalities"]
     if not of_table:
         entries = {m: {k: v for k, v in entry.items() if k in OF_CELLS} for m, entry in entries.items()}
-    rest = {k: about[k] for k in ("id", "encoding", "outside") if of_table}
+    rest = {k: about[k] for k in ("id", "encoding", "outside")} if of_table else {"id": "id"}
     place: dict[str, Any] = {"root": str(file.parent), "media_root": media}
     examples = Table(file.name, entries, about["tasks"], **place, **rest).unlabelled()
     said = [f"'{examples.columns[m]}' ({m})" for m in examples.raw]
