@@ -61,7 +61,7 @@ class Table(Dataset):
         )
 
     def raw(self, rows: pd.DataFrame, modalities: Mapping[str, Mapping[str, Any]]) -> dict[str, Sequence[Any]]:
-        labelled = [about["of"] for about in self.tasks.values() if about.get("of")]
+        labelled = [about["of"] for about in self.tasks.values() if about["kind"] == "tokens"]
         columns = ModalityColumns(rows, self.root, self.media, self.outside, split_into_words=labelled)
         return {name: columns.read(name, about) for name, about in modalities.items()}
 
