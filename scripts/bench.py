@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -756,20 +756,21 @@ def machine() -> str:
     return f"{model.partition(': ')[2]}, {os.cpu_count()} cores, load {load_average}, {versions}"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(PARTS))
-    names = parser.parse_args().names or [name for name in PARTS if name not in ASKED_FOR]
-    if unknown := [name for name in names if name not in PARTS]:
-        parser.error(f"there is no {unknown[0]}; there are {', '.join(PARTS)}")
+def main(parts: Mapping[str, Callable[[], Iterator[Row]]], about: str | None, asked_for: Collection[str] = ()) -> None:
+    """Runs the parts that are named, or all but those that have to be."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(parts))
+    names = parser.parse_args().names or [name for name in parts if name not in asked_for]
+    if unknown := [name for name in names if name not in parts]:
+        parser.error(f"there is no {unknown[0]}; there are {', '.join(parts)}")
     torch.set_num_threads(1)
     print(f"{'':<60}{'ours':>12}{'rival':>12}{'ratio':>7}  {'goal':<8}")
     for name in names:
         print(f"-- {name}: {machine()}", flush=True)
-        for row in PARTS[name]():
+        for row in parts[name]():
             label, ours, rival, ratio, goal, met, unit = row.cells()
             print(f"{label:<60}{ours:>12}{rival:>12}{ratio:>7}  {goal:<8}{met:<6}{unit}", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(PARTS, __doc__, ASKED_FOR)

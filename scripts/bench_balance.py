@@ -4,7 +4,6 @@
 several turns, so that they mean something on a machine that is not idle; a ratio says more than a time does.
 """
 
-import argparse
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytorch_lightning as L
 import torch
-from bench import Row, machine, prepared, settings
+from bench import Row, main, prepared, settings
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -186,20 +185,5 @@ def backward(model: Model, parts: dict[str, Any], batch: Batch, balancer: Balanc
 PARTS = {part.__name__: part for part in (plain, pcgrad)}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(PARTS))
-    names = parser.parse_args().names or list(PARTS)
-    if unknown := [name for name in names if name not in PARTS]:
-        parser.error(f"there is no {unknown[0]}; there are {', '.join(PARTS)}")
-    torch.set_num_threads(1)
-    print(f"{'':<60}{'ours':>12}{'rival':>12}{'ratio':>7}  {'goal':<8}")
-    for name in names:
-        print(f"-- {name}: {machine()}", flush=True)
-        for row in PARTS[name]():
-            label, ours, rival, ratio, goal, met, unit = row.cells()
-            print(f"{label:<60}{ours:>12}{rival:>12}{ratio:>7}  {goal:<8}{met:<6}{unit}", flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    main(PARTS, __doc__)

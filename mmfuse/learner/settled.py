@@ -6,7 +6,9 @@ import pytorch_lightning as L
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 
 
-class Early(EarlyStopping):
+class Settled(L.Callback):
+    """In front of a callback that judges epochs: it hears of none before the first that may be judged."""
+
     def __init__(self, settles: int, **settings: Any):
         super().__init__(**settings)
         self.settles = settles
@@ -20,15 +22,7 @@ class Early(EarlyStopping):
             super().on_train_epoch_end(trainer, pl_module)
 
 
-class Best(ModelCheckpoint):
-    def __init__(self, settles: int, **settings: Any):
-        super().__init__(**settings)
-        self.settles = settles
+class Early(Settled, EarlyStopping): ...
 
-    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if trainer.current_epoch >= self.settles:
-            super().on_validation_end(trainer, pl_module)
 
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if trainer.current_epoch >= self.settles:
-            super().on_train_epoch_end(trainer, pl_module)
+class Best(Settled, ModelCheckpoint): ...

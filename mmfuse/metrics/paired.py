@@ -42,7 +42,7 @@ def differ(
     for a, b in zip(first, second, strict=True):
         if not np.array_equal(a.units, b.units) or not np.array_equal(a.target, b.target, equal_nan=floats(a.target)):
             raise ValueError("the two were not tested on the same rows")
-    seen = float(np.mean([mean_score(task, figure, one) for one in (first,)])) - mean_score(task, figure, second)
+    seen = mean_score(task, figure, first) - mean_score(task, figure, second)
     drawn = []
     for draws in draw([run.units for run in first], samples):
         both = [
