@@ -1,11 +1,16 @@
 """What a run is compared with: runs of their own, trained once."""
 
+import numpy as np
 import pytest
 
 from mmfuse.config.catalog import Catalog
 from mmfuse.config.compose import compose
+from mmfuse.metrics.summary import Answers
+from mmfuse.record import answers
 from mmfuse.run import baselines
 from mmfuse.run.train import run
+from mmfuse.run.verdict import verdict
+from mmfuse.tasks.multiclass import Multiclass
 from mmfuse.types import Listener
 
 SHORT = ("modalities=[image,text]", "trainer.max_epochs=1", "threads=1", "bootstrap=10")
@@ -97,3 +102,26 @@ def test_the_verdict_is_against_the_best_on_validation(several):
         alone = metrics["baselines"][table["best"]]["test"][task]["accuracy"]["mean"]
         assert about["difference"] == pytest.approx(fused - alone)
         assert about["p_holm"] >= about["p"]
+
+
+def test_the_best_single_modality_is_not_chosen_on_the_test_rows(tmp_path):
+    """Text is better on validation, image on the test rows: it is text that fusing is judged against."""
+    target = np.arange(20) % 2
+    right = {"text": 8, "image": 16, "concat": 18}
+    folders, metrics, runs = {}, {}, {}
+    for name, n in right.items():
+        said = np.eye(2)[np.where(np.arange(20) < n, target, 1 - target)]
+        runs[name] = Answers({"t": np.arange(20)}, {"t": said}, {"t": target})
+        folders[name] = tmp_path / name
+        (folders[name] / "seed-0").mkdir(parents=True)
+        (folders[name] / "config.yaml").write_text("folds: null\nseeds: [0]\n", encoding="utf-8")
+        answers.save(folders[name] / "seed-0/answers.npz", {"test": runs[name]})
+        on_val = {"text": 0.9, "image": 0.5, "concat": 0.9}[name]
+        metrics[name] = {s: {"t": {"accuracy": {"mean": v}}} for s, v in (("val", on_val), ("test", n / 20))}
+    tasks = {"t": Multiclass(["a", "b"])}
+    found = verdict(tasks, [runs["concat"]], folders, metrics, ["text", "image"], None, 200)["t"]
+    assert found["best"] == "text"
+    assert found["against"]["text"]["difference"] == pytest.approx(10 / 20)
+    assert found["against"]["text"]["p"] == pytest.approx(2 * 0.5**10)  # ten rows against none, both ways
+    assert found["verdict"] == "HELPS"
+    assert found["against"]["concat"]["verdict"] == "NO EVIDENCE"
