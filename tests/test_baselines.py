@@ -119,7 +119,7 @@ def test_the_best_single_modality_is_not_chosen_on_the_test_rows(tmp_path):
         on_val = {"text": 0.9, "image": 0.5, "concat": 0.9}[name]
         metrics[name] = {s: {"t": {"accuracy": {"mean": v}}} for s, v in (("val", on_val), ("test", n / 20))}
     tasks = {"t": Multiclass(["a", "b"])}
-    found = verdict(tasks, [runs["concat"]], folders, metrics, ["text", "image"], None, 200)["t"]
+    found = verdict(tasks, [runs["concat"]], folders, metrics, ["text", "image"], 200)["t"]
     assert found["best"] == "text"
     assert found["against"]["text"]["difference"] == pytest.approx(10 / 20)
     assert found["against"]["text"]["p"] == pytest.approx(2 * 0.5**10)  # ten rows against none, both ways

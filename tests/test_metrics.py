@@ -144,6 +144,13 @@ class TestRegression:
             assert found["pearson"][i] == pytest.approx(stats.pearsonr(x, y).statistic, rel=1e-6)
 
 
+class Accuracy:
+    """Alone, since areas and calibration take most of the time."""
+
+    def resampled(self, answer, target, counts):
+        return {"accuracy": counts @ (answer.argmax(axis=1) == target) / counts.sum(axis=1)}
+
+
 class TestBootstrap:
     TASK = Multiclass(["wrong", "right"])
 
@@ -192,6 +199,27 @@ class TestBootstrap:
         np.testing.assert_allclose(counts.mean(axis=0), 1.0, atol=0.08)
         np.testing.assert_allclose(counts.var(axis=0), 0.9, atol=0.1)  # n p (1 - p)
 
+    @pytest.mark.parametrize("size", [1, 5])
+    def test_of_a_hundred_intervals_about_95_hold_the_truth(self, size):
+        """60 groups of rows that are right together, 4 times in 5, drawn by group, of one row or of five.
+
+        500 intervals: a share of .95 has a deviation of .01.
+        """
+        random, found = np.random.default_rng(0), []
+        for _ in range(500):
+            right = np.repeat(random.random(60) < 0.8, size)
+            low, high = intervals(Accuracy(), [self.run(right, np.repeat(np.arange(60), size))], 400)["accuracy"]
+            found.append(low <= 0.8 <= high)
+        assert 0.92 <= np.mean(found) <= 0.97  # of 60 the percentile interval is somewhat short
+
+    def test_of_rows_that_go_together_single_ones_tell_too_much(self):
+        """The same groups, drawn by row: the interval is sqrt(5) too short, and holds the truth 6 times in 10."""
+        random, found = np.random.default_rng(0), []
+        for _ in range(200):
+            low, high = intervals(Accuracy(), [self.run(np.repeat(random.random(60) < 0.8, 5))], 400)["accuracy"]
+            found.append(low <= 0.8 <= high)
+        assert np.mean(found) == pytest.approx(0.62, abs=0.1)  # P(|z| < 1.96 / sqrt(5))
+
     def test_percentiles_are_the_middle_and_leave_out_what_is_not_a_number(self):
         values = np.array([np.nan, *range(101), np.nan])
         assert percentiles(values, 0.9) == pytest.approx((5.0, 95.0))
@@ -236,6 +264,12 @@ class TestSummary:
         table = summarise(Multiclass("ab"), "kind", runs, samples=10)
         assert {"precision_macro", "recall_macro", "f1_macro", "f1_weighted", "auroc"} < set(table)
         assert all(len(table[name]["ci95"]) == 2 for name in set(table) - {"per_class", "confusion"})
+
+    def test_groups_are_drawn_whole(self, runs):
+        """All five labelled rows are of one group, so that every draw is of the same rows."""
+        one = [run._replace(groups={"kind": np.array([3, 3, 3, 3, 3, 3])}) for run in runs]
+        table = summarise(Multiclass("ab"), "kind", one, samples=50)
+        assert table["accuracy"]["ci95"] == pytest.approx([0.8, 0.8])
 
     def test_one_run_has_no_deviation(self):
         run = Answers({"y": np.arange(3)}, {"y": np.array([1.0, 2.0, 4.0])}, {"y": np.array([1.0, 3.0, 4.0])})

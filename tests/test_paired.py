@@ -66,6 +66,28 @@ def test_under_the_null_one_in_twenty_is_found():
     assert 0.02 < np.mean(found) < 0.09  # .05, with a deviation of .011
 
 
+def test_under_the_null_mcnemar_finds_at_most_one_in_twenty():
+    """1,000 pairs that are right 3 times in 4, each for itself: an exact test of few rows keeps under its level."""
+    random, found = np.random.default_rng(0), []
+    for _ in range(1000):
+        first, second = random.random((2, 200)) < 0.75
+        found.append(mcnemar(int((first & ~second).sum()), int((second & ~first).sum())) < 0.05)
+    assert 0.02 < np.mean(found) < 0.065  # .05 at most, with a deviation of .007
+
+
+def test_mcnemar_is_that_of_statsmodels(random):
+    tables = pytest.importorskip("statsmodels.stats.contingency_tables", reason="statsmodels is not installed")
+    for a, b in random.integers(0, 30, (50, 2)):
+        theirs = tables.mcnemar(np.array([[7, a], [b, 9]]), exact=True).pvalue
+        assert mcnemar(int(a), int(b)) == pytest.approx(min(1.0, theirs))
+
+
+def test_holm_is_that_of_statsmodels(random):
+    several = pytest.importorskip("statsmodels.stats.multitest", reason="statsmodels is not installed")
+    p = random.random(12) ** 3
+    assert holm(p.tolist()) == pytest.approx(several.multipletests(p, method="holm")[1].tolist())
+
+
 def test_units_that_are_groups_are_drawn_whole(random):
     """Ten rows of each group say the same: the interval is as wide as that of a tenth of the rows."""
     target = np.repeat(random.integers(0, 2, 40), 10)

@@ -9,8 +9,9 @@ them takes minutes; here a whole class costs one running sum. A test holds each 
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_array
 
-CELLS = 250_000  # of the (rows x samples) table held at a time: 2 MB, which a processor's cache has room for
+CELLS = 250_000  # of the (rows x samples) table held at a time: 1 MB, which a processor's cache has room for
 
 
 class Areas(NamedTuple):
@@ -22,31 +23,54 @@ def resampled(probabilities: np.ndarray, target: np.ndarray, counts: np.ndarray)
     """(N, K) and (N, K) booleans, where row n is taken counts[r, n] times: (R, N)."""
     found = Areas(*np.full((2, len(counts), probabilities.shape[1]), np.nan))
     size = max(1, CELLS // max(1, len(target)))
+    ladders = [ladder(probabilities[:, k], target[:, k]) for k in range(probabilities.shape[1])]
     for start in range(0, len(counts), size):
         some = slice(start, start + size)
-        times = np.ascontiguousarray(counts[some].T, dtype=np.float64)  # (N, r): a row's counts lie together
-        for k in range(probabilities.shape[1]):
-            found.auroc[some, k], found.average_precision[some, k] = of_class(probabilities[:, k], target[:, k], times)
+        times = np.ascontiguousarray(counts[some].T, dtype=np.float32)  # (N, r): exact up to 16 million rows
+        for k, steps in enumerate(ladders):
+            found.auroc[some, k], found.average_precision[some, k] = of_class(steps, times)
     return found
 
 
-def of_class(probability: np.ndarray, target: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(N,), (N,) and (N, R) -> AUROC and average precision, (R,) each."""
-    _, rank = np.unique(-probability, return_inverse=True)  # (N,): the most probable first, ties share a rank
-    order = np.argsort(rank, kind="stable")
-    inside = order[target[order]]  # (P,): rows of the class, the most probable first
-    right = times[inside]  # (P, R)
-    zero = np.zeros((1, times.shape[1]))
-    taken = np.concatenate([zero, times[order].cumsum(axis=0)])  # (N + 1, R): among the first n rows
-    hits = np.concatenate([zero, right.cumsum(axis=0)])  # (P + 1, R): the same of the class alone
-    positive, negative = hits[-1], taken[-1] - hits[-1]  # (R,)
-    before, until = (np.searchsorted(rank[order], rank[inside], side=side) for side in ("left", "right"))  # (P,)
-    hits_before, hits_until = (hits[np.searchsorted(rank[inside], rank[inside], side=s)] for s in ("left", "right"))
-    taken_until = taken[until]  # (P, R)
-    above = (taken[before] - hits_before + taken_until - hits_until) / 2  # (P, R): of other classes, ties for half
-    precision = np.divide(hits_until, taken_until, out=np.zeros(right.shape), where=taken_until > 0)
-    auroc = 1 - share((right * above).sum(axis=0), positive * negative)
-    return auroc, share((right * precision).sum(axis=0), positive)
+class Ladder(NamedTuple):
+    """The thresholds at which a class gains something: the T different probabilities of its own rows, highest first."""
+
+    inside: csr_array  # (T, N): the class's rows of just this probability
+    above: csr_array  # (T, N): rows of other classes above it, and under the threshold before
+    beside: csr_array  # (T, N): rows of other classes of just this probability
+    below: np.ndarray  # (N,): rows of other classes under the last threshold
+
+
+def ladder(probability: np.ndarray, target: np.ndarray) -> Ladder:
+    """(N,) and (N,) booleans."""
+    thresholds = -np.unique(-probability[target])  # (T,) falling
+    place = np.searchsorted(-thresholds, -probability, side="left")  # (N,): the first threshold that it reaches
+    reached = place < len(thresholds)
+    at = reached & (probability == thresholds[np.where(reached, place, 0)] if len(thresholds) else reached)
+    inside, above, beside = (
+        rows_of(place, rows, len(thresholds)) for rows in (target, ~target & reached & ~at, ~target & at)
+    )
+    return Ladder(inside, above, beside, np.flatnonzero(~reached))
+
+
+def rows_of(place: np.ndarray, rows: np.ndarray, count: int) -> csr_array:
+    """(T, N) that adds up rows by place."""
+    which = np.flatnonzero(rows)
+    return csr_array((np.ones(len(which), np.float32), (place[which], which)), shape=(count, len(rows)))
+
+
+def of_class(steps: Ladder, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(N, R) -> AUROC and average precision, (R,) each."""
+    right, above, beside = steps.inside @ times, steps.above @ times, steps.beside @ times  # (T, R)
+    hits = right.cumsum(axis=0)  # (T, R): the class's rows down to each threshold
+    wrong = (above + beside).cumsum(axis=0)  # (T, R): of other classes
+    taken = hits + wrong
+    precision = np.divide(hits, taken, out=np.zeros(taken.shape), where=taken > 0)  # (T, R) in full
+    positive = right.sum(axis=0, dtype=np.float64)  # (R,)
+    negative = (above + beside).sum(axis=0, dtype=np.float64) + times[steps.below].sum(axis=0, dtype=np.float64)
+    outranked = np.einsum("tr,tr->r", right, wrong - beside / 2, dtype=np.float64)  # ties for half
+    gained = np.einsum("tr,tr->r", right, precision)
+    return 1 - share(outranked, positive * negative), share(gained, positive)
 
 
 def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -30,7 +30,7 @@ def calibrated(name: str, val: Sequence[Answers], test: Sequence[Answers], sampl
     """
     temperatures = [calibration.temperature(*labelled(run.answers[name], run.targets[name])) for run in val]
     runs = [
-        (run.rows[name], calibration.tempered(run.answers[name], t), run.targets[name])
+        (run.independent(name), calibration.tempered(run.answers[name], t), run.targets[name])
         for run, t in zip(test, temperatures, strict=True)
     ]
     errors = [calibration.scores(*labelled(answer, target))["ece"] for _, answer, target in runs]

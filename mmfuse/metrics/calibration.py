@@ -70,7 +70,7 @@ def losses(probabilities: np.ndarray, target: np.ndarray) -> dict[str, np.ndarra
 
 def resampled(probabilities: np.ndarray, target: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
     """The figures of `scores` where row n is taken counts[r, n] times: (R, N) counts -> (R,) each."""
-    counts = counts.astype(np.float64)
+    counts = counts.astype(np.float64, copy=False)
     n = counts.sum(axis=1)  # (R,)
     n = np.where(n > 0, n, np.nan)
     confidence, right, place = top(probabilities, target)

@@ -11,7 +11,7 @@ from mmfuse.metrics.areas import share
 
 def resampled(decided: np.ndarray, target: np.ndarray, counts: np.ndarray, classes: int) -> dict[str, np.ndarray]:
     """(N,) and (N,) class numbers, where row n is taken counts[r, n] times: (R, N) counts -> (R,) each."""
-    counts = counts.astype(np.float64)
+    counts = counts.astype(np.float64, copy=False)
     one = np.eye(classes)
     positives = counts @ one[target]  # (R, K): rows of each class
     claimed = counts @ one[decided]  # (R, K): rows said to be of it

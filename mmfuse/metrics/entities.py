@@ -48,12 +48,20 @@ def summarise(name: str, classes: Sequence[str], runs: Sequence[Answers], sample
         which, said, true = sentences(run, name, classes)
         found = precision_recall_fscore_support(true, said, average="micro", zero_division=0)
         scores.append([float(value) for value in found[:3]])
-        counted.append((which, np.array([counts(*pair) for pair in zip(said, true, strict=True)]), which))
+        counted.append(
+            (drawn(run, name, which), np.array([counts(*pair) for pair in zip(said, true, strict=True)]), which)
+        )
     bounds = intervals(Counted(), counted, samples)
     return {
         figure: {**mean_std(values), "ci95": list(bounds[figure]), "values": list(values)}
         for figure, values in zip(FIGURES, zip(*scores, strict=True), strict=True)
     }
+
+
+def drawn(run: Answers, name: str, which: np.ndarray) -> np.ndarray:
+    """(N,) what is drawn of the rows `which`: they themselves, or their groups."""
+    order = np.argsort(run.rows[name], kind="stable")
+    return run.independent(name)[order[np.searchsorted(run.rows[name], which, sorter=order)]]
 
 
 def sentences(run: Answers, name: str, classes: Sequence[str]) -> tuple[np.ndarray, Tags, Tags]:

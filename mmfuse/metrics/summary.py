@@ -1,6 +1,7 @@
 """From the answers of every seed and fold to one table of figures."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,11 @@ class Answers(NamedTuple):
     rows: Mapping[str, np.ndarray]  # by task: (U,) the row of the data set that each unit is of
     answers: Mapping[str, np.ndarray]  # by task: (U, K) probabilities or (U,) values
     targets: Mapping[str, np.ndarray]  # by task: (U,) or (U, C)
+    groups: Mapping[str, np.ndarray] = MappingProxyType({})  # by task: (U,) the group of each unit's row, if it has one
+
+    def independent(self, task: str) -> np.ndarray:
+        """(U,) what of the units is independent of the rest, and drawn as a whole: their groups, else their rows."""
+        return self.groups.get(task, self.rows[task])
 
 
 def summarise(task: Task, name: str, runs: Sequence[Answers], samples: int) -> dict[str, Any]:
@@ -23,7 +29,7 @@ def summarise(task: Task, name: str, runs: Sequence[Answers], samples: int) -> d
     "per_class" holds the same without intervals, class by class; "confusion" one matrix a run.
     """
     scores = [task.score(run.answers[name], run.targets[name]) for run in runs]
-    bounds = intervals(task, [(run.rows[name], run.answers[name], run.targets[name]) for run in runs], samples)
+    bounds = intervals(task, [(run.independent(name), run.answers[name], run.targets[name]) for run in runs], samples)
     table: dict[str, Any] = {}
     for figure, first in scores[0].items():
         values = [score[figure] for score in scores]

@@ -8,11 +8,11 @@ import numpy as np
 from mmfuse.atomic import write
 from mmfuse.metrics.summary import Answers
 
-PARTS = ("rows", "answers", "targets")
+PARTS = ("rows", "answers", "targets", "groups")
 
 
 def save(path: Path, said: Mapping[str, Answers]) -> None:
-    """By "test", "val" and the names of views; of each task rows (U,), answers (U, K) or (U,), and targets."""
+    """By "test", "val" and the names of views; of each task rows, answers, targets, and groups if there are any."""
     arrays = {
         f"{split}|{task}|{part}": values
         for split, answers in said.items()

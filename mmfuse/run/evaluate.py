@@ -3,9 +3,10 @@
 from collections.abc import Collection
 from typing import Any
 
-from mmfuse.metrics.summary import Answers, summarise
-from mmfuse.run.answers_of import Said, of_own_rows
+from mmfuse.metrics.summary import summarise
+from mmfuse.run.answers_of import of_own_rows
 from mmfuse.run.finished import Finished
+from mmfuse.run.judged import judged
 from mmfuse.run.restored import replica
 from mmfuse.run.train import set_threads
 from mmfuse.types import Listener
@@ -16,18 +17,9 @@ def evaluate(run: Finished, split: str, modalities: Collection[str] | None, list
     set_threads(run.cfg)
     if made := run.other_version:
         listener.advised("version", f"the run was made by mmfuse {made}; its answers may have been others")
-    _, said = of_own_rows(run, split, modalities, False, listener)
+    examples, said = of_own_rows(run, split, modalities, False, listener)
     tasks = replica(run.places[0]).tasks
-    runs = [answers(one) for one in said]
+    runs = [judged(one.replica.tasks, one.told.units, examples.groups) for one in said]
     scores = {name: summarise(task, name, runs, run.cfg["bootstrap"]) for name, task in tasks.items()}
     listener.evaluated(split, modalities, scores, {name: task.headline for name, task in tasks.items()})
     return scores
-
-
-def answers(said: Said) -> Answers:
-    units, tasks = said.told.units, said.replica.tasks
-    return Answers(
-        {t: unit.place.numpy() for t, unit in units.items()},
-        {t: tasks[t].answer(unit.prediction) for t, unit in units.items()},
-        {t: unit.target.numpy() for t, unit in units.items()},
-    )

@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from mmfuse.atomic import write_json
@@ -19,6 +18,7 @@ from mmfuse.run.besides import besides
 from mmfuse.run.build import learner
 from mmfuse.run.describe import describe
 from mmfuse.run.examine import examine
+from mmfuse.run.judged import judged
 from mmfuse.run.loader import loader, training_loader
 from mmfuse.run.make import Config, make
 from mmfuse.run.prepare import Prepared, divide, load, prepare, whole_rows
@@ -108,8 +108,7 @@ def compared(
     scores = {name: baselines.metrics_of(folder) for name, folder in folders.items()}
     found: dict[str, Any] = {"baselines": {n: {"run": folders[n].name, "test": s["test"]} for n, s in scores.items()}}
     if len(cfg["modalities"]) > 1:
-        groups = None if examples.groups is None else np.unique(examples.groups, return_inverse=True)[1]
-        compared_to = (said, folders, scores, cfg["modalities"], groups, cfg["bootstrap"])
+        compared_to = (said, folders, scores, cfg["modalities"], cfg["bootstrap"])
         found["verdict"] = verdict(tasks, *compared_to)
     if len(tasks) > 1:
         alone = {t: scores[f"task {t}"]["test"] for t in tasks}
@@ -164,11 +163,7 @@ def replicate(
     found = {}
     for name, (rows, modalities) in asked.items():
         said = predict(trained, trainer, loader(cfg, prepared, rows, None), modalities)
-        found[name] = Answers(
-            {t: units.place.numpy() for t, units in said.items()},
-            {t: task.answer(said[t].prediction) for t, task in prepared.tasks.items()},
-            {t: units.target.numpy() for t, units in said.items()},
-        )
+        found[name] = judged(prepared.tasks, said, examples.groups)
     answers.save(place / "answers.npz", found)
     test = found["test"]
     recorded = {

@@ -26,7 +26,6 @@ def verdict(
     folders: Mapping[str, Path],
     metrics: Mapping[str, Mapping[str, Any]],
     modalities: Sequence[str],
-    groups: np.ndarray | None,
     samples: int,
 ) -> dict[str, Any]:
     """By task. `said` is of the test rows, seed by seed and fold by fold; `folders` and `metrics` are of baselines."""
@@ -36,9 +35,10 @@ def verdict(
         better = -1 if "mae" in figure else 1
         best = max(modalities, key=lambda m: better * metrics[m]["val"][t][figure]["mean"])
         table: dict[str, Any] = {"figure": figure, "best": best, "against": {}}
-        ours = [scored(run, t, groups) for run in said]
+        drawn = [run.independent(t) for run in said]
+        ours = [scored(run, t, units) for run, units in zip(said, drawn, strict=True)]
         for name in dict.fromkeys((best, "concat")):
-            theirs = [scored(run, t, groups) for run in said_in_test(folders[name])]
+            theirs = [scored(run, t, units) for run, units in zip(said_in_test(folders[name]), drawn, strict=True)]
             about = differ(task, figure, ours, theirs, samples)
             interval = {"ci95": [about.low, about.high], "p": about.p, "detectable": about.detectable}
             figures = {"value": metrics[name]["test"][t][figure]["mean"], "difference": about.difference}
@@ -77,6 +77,5 @@ def said_in_test(folder: Path) -> list[Answers]:
     return [answers.load(folder / place / "answers.npz")["test"] for place in places]
 
 
-def scored(run: Answers, task: str, groups: np.ndarray | None) -> Scored:
-    rows = run.rows[task]
-    return Scored(rows if groups is None else groups[rows], run.answers[task], run.targets[task])
+def scored(run: Answers, task: str, units: np.ndarray) -> Scored:
+    return Scored(units, run.answers[task], run.targets[task])

@@ -67,6 +67,8 @@ class Multiclass(Task):
 
     def resampled(self, answer: np.ndarray, target: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
         known = target >= 0
+        if known.all():
+            return classification.resampled(answer, target, counts)
         return classification.resampled(answer[known], target[known], counts[:, known])
 
     def recorded(self, answer: np.ndarray, target: np.ndarray) -> dict[str, Any]:
