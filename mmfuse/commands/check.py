@@ -1,14 +1,14 @@
 """`mmfuse check`."""
 
 from mmfuse.commands.parser import without_collection
-from mmfuse.commands.running import as_yaml, composed
+from mmfuse.commands.running import as_yaml, composed, running_parser
 from mmfuse.errors import DataError
 
 ABOUT = "compose, validate, audit the data, push one batch through; train nothing"
 
 
 def run(typed: list[str]) -> int:
-    options, config = composed("check", ABOUT, typed)
+    options, config = composed(running_parser("check", ABOUT), typed)
     if options.dry_run:
         print(as_yaml(config), end="")
         return 0

@@ -29,15 +29,16 @@ def running_parser(command: str, about: str) -> Parser:
     parser.add_argument("--allow", action="append", default=[], metavar="PACKAGE", help="whose parts a config may name")
     parser.add_argument("--dry-run", action="store_true", help="print the composed config, and no more")
     add_talk(parser)
-    parser.add_argument("--resume", metavar="RUN", help="go on with a run (not built yet)")
     parser.add_argument("-m", "--multirun", action="store_true", help="a sweep (not built yet)")
     return parser
 
 
-def composed(command: str, about: str, typed: list[str]) -> tuple[argparse.Namespace, dict[str, Any]]:
-    options = running_parser(command, about).parse_intermixed_args(typed)
-    if options.resume:
-        raise ConfigError("--resume is not built yet\n  to start again: mmfuse train with the same keys")
+def composed(parser: Parser, typed: list[str]) -> tuple[argparse.Namespace, dict[str, Any]]:
+    options = parser.parse_intermixed_args(typed)
+    return options, config_of(options)
+
+
+def config_of(options: argparse.Namespace) -> dict[str, Any]:
     if options.multirun:
         raise ConfigError("a sweep (-m) is not built yet\n  to go on: one experiment at a time; seeds=[0,1,2] are one")
     from mmfuse.config.catalog import Catalog
@@ -46,7 +47,7 @@ def composed(command: str, about: str, typed: list[str]) -> tuple[argparse.Names
     catalog = Catalog([Path(folder) for folder in options.config_dir])
     if options.allow:
         sys.path.insert(0, str(Path.cwd()))  # own parts may lie where the command is typed
-    return options, compose(options.overrides, catalog, options.allow, options.experiment)
+    return compose(options.overrides, catalog, options.allow, options.experiment)
 
 
 def as_yaml(config: dict[str, Any]) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mmfuse.commands.parser import command_line, without_collection
-from mmfuse.commands.running import as_yaml, composed
-from mmfuse.errors import ConfigError, Interrupted, UserError
+from mmfuse.commands.running import as_yaml, config_of, running_parser
+from mmfuse.errors import Interrupted, UserError
 from mmfuse.signals import handled_by, interrupt, interruption
 
 ABOUT = "one experiment: all its seeds and folds"
@@ -17,27 +17,62 @@ ABOUT = "one experiment: all its seeds and folds"
 
 def run(typed: list[str]) -> int:
     with handled_by(interrupt):
-        options, config = composed("train", ABOUT, typed)
+        parser = running_parser("train", ABOUT)
+        parser.add_argument("--resume", metavar="RUN", type=Path, help="go on with a run that was stopped")
+        parser.add_argument("--force", action="store_true", help="of --resume: with other settings or data")
+        options = parser.parse_intermixed_args(typed)
+        if options.resume:
+            return go_on(options)
+        config = config_of(options)
         if options.dry_run:
             print(as_yaml(config), end="")
             return 0
-        if config["trainer"].get("devices") not in (1, "1", "auto", [0]) or config["trainer"].get("num_nodes", 1) != 1:
-            raise ConfigError("trainer.devices: more devices than one are not built yet\n  to go on: trainer.devices=1")
-        if sys.stdout.isatty() and not options.quiet and not options.json:
-            print("loading torch and the data ...", end="\r", flush=True)  # the run's first line takes its place
-        with without_collection():
-            import mmfuse.learner.fit
-            import mmfuse.run.train  # noqa: F401
-            from mmfuse.record import folder as folders
+        imported(options)
+        from mmfuse.record import folder as folders
 
+        overrides = "".join(f"{override}\n" for override in options.overrides)
+        if begun := folders.of_job(Path(config["output_dir"]), overrides):
+            options.resume, options.overrides = begun, []
+            return go_on(options)
         folder = folders.create(
             Path(config["output_dir"]),
             safe(config["name"] or f"{config['choices']['dataset']}-{config['choices']['fusion']}"),
             as_yaml(config),
-            "".join(f"{override}\n" for override in options.overrides),
+            overrides,
             command_line("train", typed),
         )
         return supervised(config, folder, options)
+
+
+def go_on(options: argparse.Namespace) -> int:
+    """With a run that was stopped; one that is done is told to be."""
+    from mmfuse.atomic import write_text
+    from mmfuse.record.status import Status
+    from mmfuse.run.stopped import stopped
+
+    if options.allow:
+        sys.path.insert(0, str(Path.cwd()))  # own parts may lie where the command is typed
+    folder, config, changed = stopped(options.resume, options.overrides, options.allow, options.force)
+    if options.dry_run:
+        print(as_yaml(config), end="")
+        return 0
+    if Status.read(folder) == "done":
+        print(f"{os.path.relpath(folder)} is done; nothing is left to train", file=sys.stderr)
+        return 0
+    imported(options)
+    if changed:
+        write_text(folder / "config.yaml", as_yaml(config))
+        with open(folder / "overrides.txt", "a", encoding="utf-8") as file:
+            file.writelines(f"# gone on with: {override}\n" for override in options.overrides)
+    return supervised(config, folder, options)
+
+
+def imported(options: argparse.Namespace) -> None:
+    if sys.stdout.isatty() and not options.quiet and not options.json:
+        print("loading torch and the data ...", end="\r", flush=True)  # the run's first line takes its place
+    with without_collection():
+        import mmfuse.learner.fit
+        import mmfuse.run.train  # noqa: F401
 
 
 def supervised(config: dict[str, Any], folder: Path, options: argparse.Namespace) -> int:
@@ -60,7 +95,8 @@ def supervised(config: dict[str, Any], folder: Path, options: argparse.Namespace
         return log.write_traceback(folder, error)
 
     try:
-        train(config, folder, listener)
+        with folders.held(folder):
+            train(config, folder, listener, options.force)
         folders.point_latest(folder)
         listener.saved(os.path.relpath(folder))
         return 0
@@ -69,7 +105,8 @@ def supervised(config: dict[str, Any], folder: Path, options: argparse.Namespace
         if stop := interruption(error):
             with handled_by(signal.SIG_IGN):
                 if ended("preempted", stop.exit_code, stop):
-                    print(f"\nsaved {os.path.relpath(folder)}", file=sys.stderr)
+                    place = os.path.relpath(folder)
+                    print(f"\nsaved {place}      to go on: mmfuse train --resume {place}", file=sys.stderr)
             raise stop from error
         if isinstance(error, UserError):
             where = ended("failed", error.exit_code, error)

@@ -19,16 +19,22 @@ HELD = ("dataset._target_", "dataset.tasks", "dataset.missing.policy", "dataset.
 
 def altered(config: Config, typed: Sequence[str]) -> Config:
     """A copy of the resolved config with these keys set."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
-    config = copy.deepcopy(config)
     for argument in parse(typed):
         key = argument.key
         if not any(key == free or within(key, free) for free in FREE) or any(key == k or within(key, k) for k in HELD):
             raise ConfigError(
                 f"'{key}' cannot be changed in a run that is trained{argument.place}\n  what can: {', '.join(FREE)}"
             )
+    return set_keys(copy.deepcopy(config), typed)
+
+
+def set_keys(config: Config, typed: Sequence[str]) -> Config:
+    """The resolved config with these keys set, of which each is there already."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    for argument in parse(typed):
+        key = argument.key
         try:
             value = OverridesParser.create().parse_override(f"{key}={quoted(argument.value)}").value()
         except HydraException as error:

@@ -1,6 +1,7 @@
 """Whole batches by their rows' numbers: one gather a modality, no row-by-row collation."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 import numpy as np
 import torch
@@ -8,7 +9,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from mmfuse.data.columns import Column, Padded, Stored
-from mmfuse.types import Batch, Signal
+from mmfuse.data.order import Order
+from mmfuse.types import Batch, BatchStream, Signal
 
 GATHERED = 1 << 20  # bytes that are gathered at once: for small batches the call costs more than the copy
 
@@ -64,3 +66,23 @@ class Held(DataLoader[Batch]):
                 waiting = []
         if waiting:
             yield from self.dataset.several(waiting)
+
+
+class Streaming(DataLoader[Batch]):
+    """Batches that are read as they come. Where an epoch is entered late, what lies before is read and passed over:
+    which worker reads what depends on all that was read before."""
+
+    start = 0
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # torch's own iterator type
+        start, self.start = self.start, 0
+        return islice(super().__iter__(), start, None)
+
+
+def enter(rows: DataLoader[Batch], epoch: int, start: int) -> None:
+    """The next iteration begins with batch `start` of this epoch."""
+    if isinstance(rows.sampler, Order):
+        rows.sampler.enter(epoch, start)
+    elif isinstance(rows, Streaming) and isinstance(rows.dataset, BatchStream):
+        rows.dataset.set_epoch(epoch)
+        rows.start = start

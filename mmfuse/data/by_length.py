@@ -30,7 +30,7 @@ class ByLength(Order):
         self.shuffle_seed = seed
         self.lengths, self.window = np.stack(list(lengths.values()), axis=1), window  # (N, M)
 
-    def __iter__(self) -> Iterator[np.ndarray]:
+    def batches(self) -> Iterator[np.ndarray]:
         chance = self.chance(self.shuffle_seed)
         rows = self.rows[permutation(len(self.rows), chance)]
         windows = parts(rows, self.window * self.batch_size)

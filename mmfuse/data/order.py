@@ -1,6 +1,7 @@
-"""In which order rows are seen. It keeps no state: an epoch's order is a function of the seed and the epoch."""
+"""In which order rows are seen. An epoch's order follows from the seed and the epoch, and can be entered anywhere."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 import torch
@@ -18,13 +19,22 @@ class Order(Sampler[np.ndarray]):
         if batch_size < 1:
             raise ValueError(f"batch_size={batch_size}: at least 1 is needed")
         self.rows, self.batch_size, self.seed = np.asarray(rows, dtype=np.int64), batch_size, seed
-        self.epoch = 0
+        self.epoch = self.start = 0
+
+    def enter(self, epoch: int, start: int) -> None:
+        """The next iteration begins with batch `start` of this epoch."""
+        self.epoch, self.start = epoch, start
 
     def set_epoch(self, epoch: int) -> None:
         """Called by the trainer at the start of each epoch."""
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[np.ndarray]:
+        start, self.start = self.start, 0
+        yield from islice(self.batches(), start, None)
+
+    def batches(self) -> Iterator[np.ndarray]:
+        """The whole epoch's."""
         rows = self.rows if self.seed is None else self.rows[permutation(len(self.rows), self.chance(self.seed))]
         yield from parts(rows, self.batch_size)
 

@@ -1,5 +1,6 @@
 """Trains a learner to its best epoch, and asks it what it says of rows. Only here is Lightning's trainer driven."""
 
+import warnings
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
@@ -10,9 +11,10 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch.utils.data import DataLoader
 
+from mmfuse.data.batches import enter
 from mmfuse.errors import ConfigError, DataError, TrainingError
 from mmfuse.learner.averaging import NO_AVERAGE, Average, Averaging
-from mmfuse.learner.checkpoints import AtomicCheckpoints
+from mmfuse.learner.checkpoints import LAST, AtomicCheckpoints, Newest
 from mmfuse.learner.epochs import Epochs
 from mmfuse.learner.lean import lean
 from mmfuse.learner.learner import Learner, joined
@@ -41,12 +43,22 @@ def fit(
     patience: Patience,
     listener: Listener,
     averaging: Averaging = NO_AVERAGE,
+    minutes: float = 5.0,
+    resume: Newest | None = None,
 ) -> L.Trainer:
-    """Leaves best.ckpt and last.ckpt in `checkpoints`, and the best epoch's weights in the learner."""
-    trainer = build(make_trainer, checkpoints, patience, listener, averaging)
+    """Leaves best.ckpt and last.ckpt in `checkpoints`, and the best epoch's weights in the learner.
+
+    `minutes` is how often there is a checkpoint in the midst of an epoch; `resume` is the one to go on from.
+    """
+    trainer = build(make_trainer, checkpoints, patience, listener, averaging, minutes)
     listener.replicate(checkpoints.parent.name, trainer.max_epochs or -1, steps(train))
+    if resume is not None:
+        enter(train, resume.epoch, resume.batches)
     try:
-        trainer.fit(learner, train, val)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "You're resuming from a checkpoint that ended before")  # rows are entered
+            warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")  # to go on
+            trainer.fit(learner, train, val, ckpt_path=None if resume is None else str(resume.path))
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise TrainingError(
             f"memory ran out: {str(error).splitlines()[0] if str(error) else 'no more could be had'}\n"
@@ -67,6 +79,7 @@ def build(
     patience: Patience,
     listener: Listener,
     averaging: Averaging = NO_AVERAGE,
+    minutes: float = 5.0,
 ) -> L.Trainer:
     """The trainer with all that belongs to a run; `ConfigError` where its settings cannot be."""
     best = Best(
@@ -90,8 +103,9 @@ def build(
     )
     averages = [] if averaging.kind == "none" else [Average(averaging)]  # before Stop, which may save the same step
     try:
+        stop = Stop(checkpoints / LAST, minutes)
         trainer = make_trainer(
-            callbacks=[Epochs(), Tell(listener), *averages, Stop(checkpoints / "last.ckpt"), early, best, last],
+            callbacks=[Epochs(), Tell(listener), *averages, stop, early, best, last],
             plugins=[AtomicCheckpoints()],
             logger=False,
             enable_progress_bar=False,

@@ -80,12 +80,35 @@ class Learner(L.LightningModule):
         self.costs: list[tuple[Losses, int]] = []  # of the validation rows
         self.figures: dict[str, float] = {}  # of the epoch
 
+    def on_train_start(self) -> None:
+        if self.trainer.fit_loop.restarted_mid_epoch:  # no epoch starts, but parts need to be told of it all the same
+            kept = {name: value.clone() for name, value in self.state_dict().items() if isinstance(value, Tensor)}
+            self.begin_epoch()
+            self.load_state_dict(kept, strict=False)  # what a part learned as the epoch began, it has learned already
+
     def on_train_epoch_start(self) -> None:
-        self.sums, self.rows, self.phase = {}, 0, None
+        self.sums, self.rows = {}, 0
+        self.begin_epoch()
+
+    def begin_epoch(self) -> None:
+        self.phase = None
         self.parts.at_epoch(self.current_epoch)
         for part in (*self.model.modules(), *self.objectives.values()):
             if isinstance(part, Fusion | Objective):
                 part.at_epoch(self.current_epoch)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """The place: the epoch, and how many of its batches have been trained on; sums and rows: its losses so far."""
+        loop = self.trainer.fit_loop
+        ended = loop.epoch_progress.current.processed > loop.epoch_progress.current.completed
+        done = 0 if ended else loop.epoch_loop.batch_progress.current.ready
+        checkpoint["place"] = (loop.epoch_progress.current.processed, done)
+        checkpoint["sums"] = [(list(names), sums.cpu()) for names, sums in self.sums.items()]
+        checkpoint["rows"] = self.rows
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.sums = {tuple(names): sums.to(self.device) for names, sums in checkpoint["sums"]}
+        self.rows = checkpoint["rows"]
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # Chance is a function of seed, epoch and batch, and keeps no state: a resumed run throws the same dice.

@@ -22,7 +22,10 @@ class Settled(L.Callback):
             super().on_train_epoch_end(trainer, pl_module)
 
 
-class Early(Settled, EarlyStopping): ...
+class Early(Settled, EarlyStopping):
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Where it had said stop before the run was gone on with, it says so again."""
+        trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
 
 
 class Best(Settled, ModelCheckpoint): ...

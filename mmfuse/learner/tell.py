@@ -14,6 +14,9 @@ class Tell(L.Callback):
         self.listener = listener
         self.began = 0.0
 
+    def on_train_start(self, trainer: L.Trainer, learner: L.LightningModule) -> None:
+        self.began = time.perf_counter()  # an epoch that is gone on with does not start
+
     def on_train_epoch_start(self, trainer: L.Trainer, learner: L.LightningModule) -> None:
         self.began = time.perf_counter()
 

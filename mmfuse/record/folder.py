@@ -1,10 +1,15 @@
 """A run's folder: made once, never reused, and gone again if the run never began."""
 
+import json
 import os
 import secrets
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from mmfuse.atomic import write_text
 from mmfuse.errors import ConfigError
@@ -36,6 +41,35 @@ def point_latest(folder: Path) -> None:
         os.replace(beside, folder.parent / "latest")
     except OSError:  # a file system without links, or a folder of that name: the link is a convenience
         beside.unlink(missing_ok=True)
+
+
+def of_job(outputs: Path, overrides: str) -> Path | None:
+    """The folder of the same experiment, that this job of Slurm's began before it was put back into the queue."""
+    job = os.environ.get("SLURM_JOB_ID") if int(os.environ.get("SLURM_RESTART_COUNT") or 0) else None
+    for status in sorted(outputs.glob("*/status.json")) if job else ():
+        try:
+            same = (status.parent / "overrides.txt").read_text(encoding="utf-8") == overrides
+            if same and json.loads(status.read_text(encoding="utf-8")).get("job") == job:
+                return status.parent
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Within, no other process may write there; a process that dies lets go."""
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise ConfigError(
+            f"{folder}: another process is at this run\n  to go on: wait for it, or stop it; status.json names it"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def discard(folder: Path) -> None:

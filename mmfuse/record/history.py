@@ -1,14 +1,19 @@
 """history.csv: a row an epoch."""
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 
 from mmfuse.atomic import write
 
 
 class History:
-    def __init__(self, path: Path):
-        self.path, self.rows = path, list[dict[str, float | int]]()
+    def __init__(self, path: Path, begun: int = 0):
+        """`begun`: how many epochs are known already, from the file as it was left."""
+        self.path, self.rows = path, list[Mapping[str, float | int | str]]()
+        if begun:
+            with open(path, newline="", encoding="utf-8") as file:
+                self.rows = [row for row in csv.DictReader(file) if int(row["epoch"]) < begun]
 
     def add(self, figures: dict[str, float | int]) -> None:
         self.rows.append(figures)

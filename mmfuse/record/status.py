@@ -23,7 +23,8 @@ class Status:
         self.state, self.beaten = state, time.time()
         about = {"state": state, "heartbeat": now(), "exit_code": exit_code}
         where = {"host": socket.gethostname(), "pid": os.getpid()}
-        write_json(self.path, about | where | ({"error": error} if error else {}))
+        job = {"job": os.environ["SLURM_JOB_ID"]} if "SLURM_JOB_ID" in os.environ else {}
+        write_json(self.path, about | where | job | ({"error": error} if error else {}))
 
     def beat(self) -> None:
         """Still running; written every few seconds at most."""

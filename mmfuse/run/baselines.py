@@ -7,7 +7,6 @@ and settings finds it.
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,9 @@ from mmfuse.record.status import Status
 from mmfuse.run.make import Config
 from mmfuse.types import Listener, Task
 
-ASIDE = ("name", "output_dir", "baselines", "cache", "threads", "loader", "bootstrap", "choices")  # change no result
+ASIDE = (  # what changes no result
+    *("name", "output_dir", "baselines", "cache", "threads", "loader", "bootstrap", "checkpoint_minutes", "choices"),
+)
 PLAIN = {"fusion": "concat", "model": "feature", "balance": "plain", "schedule": "synchronous", "completion": "none"}
 
 
@@ -77,8 +78,7 @@ def trained(cfg: Config, fingerprint: str, tasks: Mapping[str, Task], listener: 
         with FileLock(folder.with_name(f".{folder.name}.lock")):  # another run may be at the same one
             known = Status.read(folder) == "done"
             if not known:
-                shutil.rmtree(folder, ignore_errors=True)  # of a run that was stopped
-                folder.mkdir()
+                folder.mkdir(exist_ok=True)  # one that was stopped is gone on with
                 write_text(folder / "config.yaml", yaml.safe_dump(about, sort_keys=False, allow_unicode=True))
                 run(about, folder, Listener())
         listener.baseline(name, number, len(each), known, headlines(metrics_of(folder)["test"], tasks))

@@ -39,14 +39,11 @@ class Finished(NamedTuple):
 def finished(place: Path, allow: Collection[str] = (), seed: int | None = None) -> Finished:
     """With one of its seeds, or all of them. Its config may build only what any config may."""
     folder = refuse_unless_finished(place)
-    import yaml
-
+    cfg = config_of(folder, allow)
     try:
-        cfg = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{folder}: its record is damaged: {str(error).splitlines()[0]}") from error
-    check_targets(cfg, "", allow)
     if seed is not None and seed not in cfg["seeds"]:
         raise ConfigError(f"--seed {seed}: the run has {', '.join(map(str, cfg['seeds']))}")
     seeds = cfg["seeds"] if seed is None else [seed]
@@ -66,7 +63,19 @@ def finished(place: Path, allow: Collection[str] = (), seed: int | None = None) 
     return Finished(folder, cfg, manifest, places)
 
 
-def refuse_unless_finished(place: Path) -> Path:
+def config_of(folder: Path, allow: Collection[str]) -> dict[str, Any]:
+    """A run's resolved config, which may build only what any config may."""
+    import yaml
+
+    try:
+        cfg: dict[str, Any] = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ConfigError(f"{folder}: its record is damaged: {str(error).splitlines()[0]}") from error
+    check_targets(cfg, "", allow)
+    return cfg
+
+
+def refuse_unless_run(place: Path) -> Path:
     if not place.is_dir():
         raise ConfigError(
             f"{place}: there is no such folder\n  to go on: outputs/latest, or another folder that mmfuse train made"
@@ -75,13 +84,18 @@ def refuse_unless_finished(place: Path) -> Path:
         inside = [f"{run.parent}" for run in sorted(place.glob("*/status.json"))]
         advice = f"did you mean {inside[-1]}?" if inside else "such as outputs/latest, which mmfuse train makes"
         raise ConfigError(f"{place} is not the folder of a run: it has no config.yaml and status.json\n  {advice}")
+    return place.resolve()
+
+
+def refuse_unless_finished(place: Path) -> Path:
+    folder = refuse_unless_run(place)
     state = Status.read(place)
     if state != "done":
         raise ConfigError(
             f"{place}: this run is not finished; its status is '{state}'"
-            f"\n  to go on: wait for it, or train it again: sh {place}/command.sh"
+            f"\n  to go on: wait for it, or mmfuse train --resume {place}"
         )
-    return place.resolve()
+    return folder
 
 
 def check_targets(part: Any, where: str, allow: Collection[str]) -> None:

@@ -5,7 +5,7 @@ import os
 import numpy as np
 from torch.utils.data import DataLoader
 
-from mmfuse.data.batches import Batches, Held
+from mmfuse.data.batches import Batches, Held, Streaming
 from mmfuse.data.by_length import ByLength
 from mmfuse.data.columns import Stored, Streamed
 from mmfuse.data.order import Order
@@ -53,4 +53,4 @@ def training_loader(cfg: Config, prepared: Prepared, seed: int) -> DataLoader[Ba
         batches = prepared.stream.batches(prepared.preparations, cfg["batch_size"], seed, forgiving, rank, ranks)
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    return DataLoader(batches, batch_size=None, num_workers=cfg["loader"]["workers"])
+    return Streaming(batches, batch_size=None, num_workers=cfg["loader"]["workers"])

@@ -49,6 +49,7 @@ def refuse_unless_divided(model: Model, examples: Examples, prepared: Prepared, 
 def out_of_fold(
     cfg: Config, examples: Examples, prepared: Prepared, seed: int, place: Path, listener: Listener, status: Status
 ) -> Answers:
+    from mmfuse.learner.checkpoints import newest
     from mmfuse.learner.fit import fit, predict
 
     stacked, modalities = stacks(build(cfg, prepared, seed)), list(prepared.columns)
@@ -58,7 +59,8 @@ def out_of_fold(
     for k, asked in enumerate(splits.parts(examples, cfg["tasks"][0], train, folds, seed)):
         seen = prepared.seen[np.isin(prepared.seen, np.setdiff1d(train, asked))]
         folder = place / "stacking" / f"part {k + 1} of {folds}"
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        left = newest(folder / "checkpoints")
         part = prepared._replace(split=prepared.split._replace(train=np.setdiff1d(train, asked)), seen=seen)
         trained = learner(cfg, part, seed)
         trainer = fit(
@@ -68,8 +70,10 @@ def out_of_fold(
             loader(cfg, part, part.split.val, None),
             folder / "checkpoints",
             patience(cfg, part.tasks, trained.schedule),
-            Recording(listener, History(folder / "history.csv"), status),
+            Recording(listener, History(folder / "history.csv", 0 if left is None else left.epoch), status),
             averaging(cfg),
+            cfg["checkpoint_minutes"],
+            left,
         )
         for m, modality in enumerate(modalities):
             for t, units in predict(trained, trainer, loader(cfg, part, asked, None), {modality}).items():

@@ -1,37 +1,37 @@
 """From a resolved config to a result: every seed of every fold, and the whole record."""
 
+import json
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from mmfuse.atomic import write_json
+from mmfuse.errors import DataError
 from mmfuse.metrics.summary import Answers, summarise
-from mmfuse.record import answers, log, manifest, predictions, tasks
-from mmfuse.record.facts import classes, facts
-from mmfuse.record.history import History
+from mmfuse.record import log, manifest
+from mmfuse.record.facts import facts
 from mmfuse.record.status import Status
 from mmfuse.run import baselines
 from mmfuse.run.besides import besides
-from mmfuse.run.build import learner
 from mmfuse.run.describe import describe
 from mmfuse.run.examine import examine
-from mmfuse.run.judged import judged
-from mmfuse.run.loader import loader, training_loader
-from mmfuse.run.make import Config, make
+from mmfuse.run.make import Config
 from mmfuse.run.prepare import Prepared, divide, load, prepare, whole_rows
-from mmfuse.run.recording import Recording
-from mmfuse.run.settings import advise, averaging, patience, rehearse
-from mmfuse.run.stacked import out_of_fold, refuse_unless_divided, stacks, teach
-from mmfuse.run.transfer import Figures, refuse_unless_paired, summary, transferred
+from mmfuse.run.replicate import replicate, replicated
+from mmfuse.run.settings import advise, rehearse
+from mmfuse.run.stacked import refuse_unless_divided
+from mmfuse.run.transfer import Figures, refuse_unless_paired, summary
 from mmfuse.run.verdict import verdict
 from mmfuse.types import Examples, Listener
 
 
-def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
-    """Every seed of every fold; leaves the whole record in the folder and returns what metrics.json says."""
+def run(cfg: Config, folder: Path, listener: Listener, force: bool = False) -> dict[str, Any]:
+    """Every seed of every fold; leaves the whole record in the folder and returns what metrics.json says.
+
+    A folder in which a run was stopped is gone on with, to the same end. `force`: even if the data have changed since.
+    """
     status = Status(folder)
     status.say("created")
     set_threads(cfg)
@@ -61,7 +61,7 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
         data["stream"] = prepared.stream.facts()
     about = manifest.describe(cfg["choices"], data, cfg["seeds"], cfg["folds"])
     once = {m: {"key": done.key, "precision": done.precision} for m, done in prepared.encoded.items()}
-    about |= {"parameters": parameters, "encoded": once}
+    about |= {"parameters": parameters, "encoded": once} | went_on(folder, data["fingerprint"], force, listener)
     write_json(folder / "manifest.json", about)
     if prepared.pattern is not None:
         prepared.pattern.save(folder / "missing.npz")
@@ -73,8 +73,10 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
         for seed in cfg["seeds"]:
             place = folder / (f"seed-{seed}" if fold is None else f"seed-{seed}-fold-{fold}")
             with log.to_file(place / "logs" / "rank0.log"):
-                for name, each in replicate(cfg, examples, prepared, seed, place, listener, status, moved).items():
-                    said[name].append(each)
+                done = replicated(place) or replicate(cfg, examples, prepared, seed, place, listener, status)
+            for name, each in done.said.items():
+                said[name].append(each)
+            moved += [] if done.moved is None else [done.moved]
     tables = {
         name: {t: summarise(task, t, runs, cfg["bootstrap"]) for t, task in examples.tasks.items()}
         for name, runs in said.items()
@@ -92,6 +94,22 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
     listener.scored(metrics, {name: task.headline for name, task in examples.tasks.items()})
     status.say("done", exit_code=0)
     return metrics
+
+
+def went_on(folder: Path, fingerprint: str, force: bool, listener: Listener) -> dict[str, Any]:
+    """What the manifest says of a run that was stopped before: when it began, and when it was gone on with."""
+    try:
+        before = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if before["data"]["fingerprint"] != fingerprint:
+        if not force:
+            raise DataError(
+                f"{folder.name}: the data are not what they were when the run began"
+                f" ({before['data']['rows']} rows then)\n  to go on: train anew; or --force, and figures are of both"
+            )
+        listener.advised("dataset", "the data are not what they were when the run began")
+    return {"created": before["created"], "resumed": [*before.get("resumed", ()), manifest.now()]}
 
 
 def compared(
@@ -114,62 +132,6 @@ def compared(
         alone = {t: scores[f"task {t}"]["test"] for t in tasks}
         better = {t: (task.headline[0], "mae" not in task.headline[0]) for t, task in tasks.items()}
         found["gain"] = baselines.gain(test, alone, better)
-    return found
-
-
-def replicate(
-    cfg: Config,
-    examples: Examples,
-    prepared: Prepared,
-    seed: int,
-    place: Path,
-    listener: Listener,
-    status: Status,
-    moved: list[Figures],
-) -> dict[str, Answers]:
-    """Trains one model, and asks the best of its epochs about the validation and test rows.
-
-    `moved` gets what strategy=cross_modal asks besides.
-    """
-    from mmfuse.learner.fit import fit, keep, predict
-
-    place.mkdir(exist_ok=True)
-    states = {m: p.state() for m, p in prepared.preparations.items()}
-    write_json(place / "preparation.json", states | {"classes": classes(prepared.tasks)})
-    write_json(place / "tasks.json", tasks.state(prepared.tasks))
-    history = History(place / "history.csv")
-    trained = learner(cfg, prepared, seed)
-    schedule = trained.schedule
-    stacked = stacks(trained.model)
-    unseen = out_of_fold(cfg, examples, prepared, seed, place, listener, status) if stacked else {}
-    trainer = fit(
-        trained,
-        partial(make, cfg["trainer"], "trainer"),
-        training_loader(cfg, prepared, seed),
-        loader(cfg, prepared, prepared.split.val, None),
-        place / "checkpoints",
-        patience(cfg, prepared.tasks, schedule),
-        Recording(listener, history, status),
-        averaging(cfg),
-    )
-    if stacked:
-        teach(trained.model, examples, prepared, unseen)
-        keep(trained, place / "checkpoints")
-    heard = None if schedule.tested is None else schedule.views[schedule.tested]
-    asked = {"val": (prepared.split.val, heard), "test": (prepared.split.test, heard)}
-    asked |= {f"views/{view}": (prepared.split.test, modalities) for view, modalities in schedule.views.items()}
-    if cfg["strategy"]["transfer"]:
-        moved.append(transferred(cfg, prepared, trained, trainer, seed, place))
-    found = {}
-    for name, (rows, modalities) in asked.items():
-        said = predict(trained, trainer, loader(cfg, prepared, rows, None), modalities)
-        found[name] = judged(prepared.tasks, said, examples.groups)
-    answers.save(place / "answers.npz", found)
-    test = found["test"]
-    recorded = {
-        t: (test.rows[t], task.recorded(test.answers[t], test.targets[t])) for t, task in prepared.tasks.items()
-    }
-    predictions.save(place / "predictions.parquet", prepared.split.test, examples.ids, recorded)
     return found
 
 

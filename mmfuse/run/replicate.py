@@ -1,0 +1,97 @@
+"""One seed of one fold: trained, and asked about its validation and test rows. What was stopped is gone on with."""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from mmfuse.atomic import write_json
+from mmfuse.metrics.summary import Answers
+from mmfuse.record import answers, predictions, tasks
+from mmfuse.record.facts import classes
+from mmfuse.record.history import History
+from mmfuse.record.status import Status
+from mmfuse.run.build import learner
+from mmfuse.run.judged import judged
+from mmfuse.run.loader import loader, training_loader
+from mmfuse.run.make import Config, make
+from mmfuse.run.prepare import Prepared
+from mmfuse.run.recording import Recording
+from mmfuse.run.settings import averaging, patience
+from mmfuse.run.stacked import out_of_fold, stacks, teach
+from mmfuse.run.transfer import Figures, transferred
+from mmfuse.types import Examples, Listener
+
+MOVED = "transfer.json"
+
+
+class Replicated(NamedTuple):
+    said: dict[str, Answers]  # of "val", "test" and views
+    moved: Figures | None  # what strategy=cross_modal asks besides
+
+
+def replicated(place: Path) -> Replicated | None:
+    """What was left by a replicate that ended; None of one that did not. Predictions are the last that it leaves."""
+    if not (place / "predictions.parquet").exists():
+        return None
+    moved = json.loads((place / MOVED).read_text(encoding="utf-8")) if (place / MOVED).exists() else None
+    return Replicated(answers.load(place / "answers.npz"), moved)
+
+
+def replicate(
+    cfg: Config,
+    examples: Examples,
+    prepared: Prepared,
+    seed: int,
+    place: Path,
+    listener: Listener,
+    status: Status,
+) -> Replicated:
+    """Trains one model, and asks the best of its epochs about the validation and test rows."""
+    from mmfuse.learner.checkpoints import newest
+    from mmfuse.learner.fit import fit, keep, predict
+
+    place.mkdir(exist_ok=True)
+    left = newest(place / "checkpoints")
+    if left is not None and left.torn:
+        listener.advised(f"{left.torn}", f"it is torn; training goes on from {left.path.name}, which is older")
+    states = {m: p.state() for m, p in prepared.preparations.items()}
+    write_json(place / "preparation.json", states | {"classes": classes(prepared.tasks)})
+    write_json(place / "tasks.json", tasks.state(prepared.tasks))
+    history = History(place / "history.csv", 0 if left is None else left.epoch)
+    trained = learner(cfg, prepared, seed)
+    schedule = trained.schedule
+    stacked = stacks(trained.model)
+    unseen = out_of_fold(cfg, examples, prepared, seed, place, listener, status) if stacked else {}
+    trainer = fit(
+        trained,
+        partial(make, cfg["trainer"], "trainer"),
+        training_loader(cfg, prepared, seed),
+        loader(cfg, prepared, prepared.split.val, None),
+        place / "checkpoints",
+        patience(cfg, prepared.tasks, schedule),
+        Recording(listener, history, status),
+        averaging(cfg),
+        cfg["checkpoint_minutes"],
+        left,
+    )
+    if stacked:
+        teach(trained.model, examples, prepared, unseen)
+        keep(trained, place / "checkpoints")
+    heard = None if schedule.tested is None else schedule.views[schedule.tested]
+    asked = {"val": (prepared.split.val, heard), "test": (prepared.split.test, heard)}
+    asked |= {f"views/{view}": (prepared.split.test, modalities) for view, modalities in schedule.views.items()}
+    moved = transferred(cfg, prepared, trained, trainer, seed, place) if cfg["strategy"]["transfer"] else None
+    found = {}
+    for name, (rows, modalities) in asked.items():
+        said = predict(trained, trainer, loader(cfg, prepared, rows, None), modalities)
+        found[name] = judged(prepared.tasks, said, examples.groups)
+    if moved is not None:
+        write_json(place / MOVED, moved)
+    answers.save(place / "answers.npz", found)
+    test = found["test"]
+    recorded = {
+        t: (test.rows[t], task.recorded(test.answers[t], test.targets[t])) for t, task in prepared.tasks.items()
+    }
+    predictions.save(place / "predictions.parquet", prepared.split.test, examples.ids, recorded)
+    return Replicated(found, moved)
