@@ -4,7 +4,7 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 
 from mmfuse import __version__
@@ -34,10 +34,14 @@ NOT_BUILT_YET = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    typed = list(sys.argv[1:] if arguments is None else arguments)
+    return guarded(dispatch, list(sys.argv[1:] if arguments is None else arguments))
+
+
+def guarded(work: Callable[[list[str]], int], typed: list[str]) -> int:
+    """Its exit code; what went wrong is said in a few lines, and never with a traceback unless that is asked for."""
     debug = "--debug" in typed
     try:
-        return dispatch(typed)
+        return work(typed)
     except UserError as error:
         if debug:
             traceback.print_exc()

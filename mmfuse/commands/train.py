@@ -75,8 +75,8 @@ def imported(options: argparse.Namespace) -> None:
         import mmfuse.run.train  # noqa: F401
 
 
-def supervised(config: dict[str, Any], folder: Path, options: argparse.Namespace) -> int:
-    """Runs, and leaves a true status whatever happens; a run that never began leaves nothing."""
+def supervised(config: dict[str, Any], folder: Path, options: argparse.Namespace, keep: bool = False) -> int:
+    """Runs, and leaves a true status whatever happens; a run that never began leaves nothing, unless it is to be kept."""
     from mmfuse import progress
     from mmfuse.record import folder as folders
     from mmfuse.record import log
@@ -87,7 +87,7 @@ def supervised(config: dict[str, Any], folder: Path, options: argparse.Namespace
 
     def ended(state: State, code: int, error: BaseException) -> Path | None:
         """Where the traceback is; None where the folder is gone."""
-        began = Status.read(folder) not in ("created", None)
+        began = keep or Status.read(folder) not in ("created", None)
         if not began and isinstance(error, UserError | Interrupted):
             folders.discard(folder)
             return None

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from mmfuse.atomic import write_text
 from mmfuse.errors import ConfigError
+from mmfuse.record.status import Status
 
 
 def create(outputs: Path, name: str, config: str, overrides: str, command: str) -> Path:
@@ -24,6 +25,7 @@ def create(outputs: Path, name: str, config: str, overrides: str, command: str) 
         write_text(folder / "config.yaml", config)
         write_text(folder / "overrides.txt", overrides)
         write_text(folder / "command.sh", f"#!/bin/sh\n{command}\n")
+        Status(folder).say("created")
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise ConfigError(
