@@ -76,7 +76,7 @@ def imported(options: argparse.Namespace) -> None:
 
 
 def supervised(config: dict[str, Any], folder: Path, options: argparse.Namespace, keep: bool = False) -> int:
-    """Runs, and leaves a true status whatever happens; a run that never began leaves nothing, unless it is to be kept."""
+    """Runs, and leaves a true status whatever happens; one that never began leaves nothing, unless `keep` is true."""
     from mmfuse import progress
     from mmfuse.record import folder as folders
     from mmfuse.record import log

@@ -1,7 +1,7 @@
 """Where the runs of a sweep are run: slots of this machine, jobs of a cluster.
 
-A run is a folder. What is started is `python -m mmfuse.worker FOLDER`, wherever that is; it begins a run or goes on with
-one, and the folder's status.json says how it is.
+A run is a folder. What is started is `python -m mmfuse.worker FOLDER`, wherever that is; it begins a run or goes on
+with one, and the folder's status.json says how it is.
 """
 
 from abc import ABC, abstractmethod
@@ -23,11 +23,12 @@ class Launcher(ABC):
 
     @abstractmethod
     def ended(self) -> list[tuple[Path, int]]:
-        """Runs that have ended since it was last asked, with exit codes; those of cli.py, or minus a signal's number."""
+        """Runs that have ended since it was last asked, with exit codes: the commands', or minus a signal's number."""
 
     @abstractmethod
     def stop(self) -> None:
         """Asks all that run to save and end, and waits until they have."""
 
+    @abstractmethod
     def close(self) -> None:
         """Nothing is started after this; what is left of processes ends."""
