@@ -1,5 +1,6 @@
 """One modality's rows, spoiled as they lie in the data set, and prepared and encoded anew."""
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,9 @@ class Noisy:
     ):
         self.modality, self.device, self.seed = modality, device, seed
         self.preparation, self.present = prepared.preparations[modality], prepared.present[modality]
+        self.again = copy.copy(self.preparation)
+        if hasattr(self.again, "threads"):
+            self.again.threads = 1  # what is opened waits for no disk, and more would wait for each other
         self.reader = Reader(modality, examples, forgiving=cfg["dataset"]["missing"]["unreadable"] == "missing")
         self.reader.failures |= prepared.unreadable[modality]
         self.encoder = frozen(cfg, modality, self.preparation) if modality in prepared.encoded else None
@@ -53,7 +57,7 @@ class Noisy:
         ]
         if all(value is None for value in spoiled):
             return None
-        ragged: Ragged = self.preparation(spoiled)
+        ragged: Ragged = self.again(spoiled)
         if self.encoder is not None:
             ragged = encode(self.encoder.to(self.device), ragged, self.device, self.half, self.encoder.cost)
         data, mask = Stored(ragged).batch(torch.arange(len(rows)))
