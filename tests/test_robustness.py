@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import tiny_models as tiny
 import torch
 from PIL import Image
 from scipy.ndimage import gaussian_filter
@@ -25,9 +26,17 @@ SHORT = ["trainer.max_epochs=1", "bootstrap=10", "threads=1", "--quiet"]
 BLUR = {"photo": {"blur": (0.0, 1.0, 2.0)}, "review": {"words": (0.0, 0.5, 1.0)}}
 
 
+class Advised(Listener):
+    def __init__(self):
+        self.about = []
+
+    def advised(self, about, said):
+        self.about.append(about)
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """Two seeds on 60 rows with five modalities, of two tasks."""
+    """Two seeds on 60 rows with five modalities, one of them read by a frozen encoder, of two tasks."""
     folder, random = tmp_path_factory.mktemp("robust"), np.random.default_rng(0)
     rows = []
     for row in range(60):
@@ -50,6 +59,7 @@ def place(tmp_path_factory):
     tasks = "{mood: {kind: multiclass}, grade: {kind: regression}}"
     keys = ["dataset=table", f"dataset.file={folder}/rows.csv", "dataset.split.column=part", "batch_size=16"]
     keys += [f"dataset.modalities={modalities}", f"dataset.tasks={tasks}", f"output_dir={folder}"]
+    keys += ["encoder.review=hf", f"encoder.review.model={tiny.bert()}", "cache=false"]
     assert main(["train", *keys, *SHORT, "strategy=multi_task", "seeds=[0,1]"]) == 0
     return (folder / "latest").resolve()
 
@@ -209,6 +219,23 @@ def test_what_cannot_be_is_told(place, capsys, typed, said):
     error = capsys.readouterr().err
     assert said in error
     assert len(error.splitlines()) <= 6
+
+
+def test_hardly_any_noise_is_hardly_another_figure(place):
+    """So whoever prepares and encodes anew, a frozen encoder among them, does it as the run did."""
+    each = {
+        "photo": ["blur", "occlusion", "salt_pepper"],
+        "review": ["words"],
+        "pose": ["gaussian"],
+        "who": ["gaussian"],
+    }
+    asked = {m: dict.fromkeys(kinds, (0.0, 1e-09)) for m, kinds in each.items()}
+    heard = Advised()
+    found = noise_curves(finished(place, seed=0), heard, None, asked, draws=1)
+    for kinds in found["tasks"]["grade"].values():
+        for about in kinds.values():
+            assert about["values"][1] == pytest.approx(about["values"][0], rel=1e-5)
+    assert heard.about == ["review"]  # its encoder is frozen
 
 
 def test_every_kind_that_fits_has_its_curves(place):
