@@ -14,7 +14,7 @@ from mmfuse import __version__
 from mmfuse.atomic import finite
 from mmfuse.audit import shown
 from mmfuse.types import Finding, Listener
-from mmfuse.wording import figure, judged, moved, number
+from mmfuse.wording import curve_lines, figure, judged, moved, number
 
 SHOWN = 4  # validation scores a line
 WIDTH = 100  # of a table that is not written to a terminal
@@ -139,6 +139,9 @@ class Lines(Listener):
             runs = len(next(iter(table.values()))["values"])
             label = f"{split}{f' ({runs} runs)' if runs > 1 else ''}{heard}{f' {task}:' if len(scores) > 1 else ''}"
             self.write(f"{label}   {'   '.join(figure(f, table[f], i == 0) for i, f in enumerate(headlines[task]))}")
+
+    def curved(self, what: str, table: Mapping[str, Any]) -> None:
+        self.write("\n".join(curve_lines(table)))
 
     def predicted(self, rows: int, file: str, models: Sequence[str]) -> None:
         by = models[0] if len(models) == 1 else f"the mean of {len(models)} models ({', '.join(models)})"
@@ -280,6 +283,9 @@ class JsonLines(Listener):
         headlines: Mapping[str, Sequence[str]],
     ) -> None:
         self.say("metrics", metrics={split: scores}, modalities=None if modalities is None else list(modalities))
+
+    def curved(self, what: str, table: Mapping[str, Any]) -> None:
+        self.say("curves", of=what, **table)
 
     def predicted(self, rows: int, file: str, models: Sequence[str]) -> None:
         self.say("predicted", rows=rows, file=file, models=list(models))

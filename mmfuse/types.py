@@ -293,6 +293,17 @@ class Preparation(ABC):
         """What a step of nothing but zeros is prepared to, for those who fill what is missing with zeros."""
         return torch.zeros(())
 
+    def opened(self, value: Any) -> Any:
+        """A raw value as it is read here, at the size, rate and width that it will have: prepared, it is the same.
+
+        A picture is (H, W, C) bytes, a film (T, H, W, C), a sound (samples,) and its rate, features are (T, D).
+        """
+        return value
+
+    def spread(self) -> Any:
+        """The features' standard deviations over the training rows, (D,) or by column; None where it knows of none."""
+        return None
+
     @abstractmethod
     def state(self) -> dict[str, Any]:
         """What was learned, as plain JSON."""
@@ -494,6 +505,9 @@ class Listener:
         headlines: Mapping[str, Sequence[str]],
     ) -> None:
         """A finished run's figures on some rows, as metrics.json has them; None: from all modalities."""
+
+    def curved(self, what: str, table: Mapping[str, Any]) -> None:
+        """A finished run's figures over rising levels of "noise", or rates of "missing" values."""
 
     def predicted(self, rows: int, file: str, models: Sequence[str]) -> None:
         """Trained models, by the names of their folders, were asked about so many rows; the file has their mean."""

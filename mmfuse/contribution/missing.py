@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool
-from scipy.integrate import trapezoid
 from torch import Tensor
 
 from mmfuse.contribution.absence import Figures, masked, scored
 from mmfuse.contribution.encodings import Encodings
 from mmfuse.contribution.game import subsets
+from mmfuse.metrics.curve import area
 
 
 def patterns(encodings: Encodings, figures: Figures) -> dict[str, dict[frozenset[str], float]]:
@@ -83,6 +83,6 @@ def about(heights: np.ndarray, rates: Sequence[float]) -> dict[str, Any]:
     """
     first = heights[:, 0]  # (R,)
     means = first + (heights - first[:, None]).mean(axis=1)  # where all draws are alike, what they are to the last bit
-    area = float(trapezoid(means, rates)) / (rates[-1] - rates[0])
+    height = area(means, rates)
     spread = heights.std(axis=1, ddof=1).tolist() if heights.shape[1] > 1 else [float("nan")] * len(means)
-    return {"values": means.tolist(), "std": spread, "area": area, "drop": float(means[0]) - area}
+    return {"values": means.tolist(), "std": spread, "area": height, "drop": float(means[0]) - height}
