@@ -14,10 +14,11 @@ Tone = Literal["good", "bad", "open"]
 
 @dataclass(frozen=True)
 class Cell:
-    """What a cell shows, and what it is sorted by where that is another thing."""
+    """What a cell shows, what it is sorted by where that is another thing, and what stands under it."""
 
     text: str
     value: float | str | None = None
+    under: str = ""  # a second line, in small print
 
 
 Entry = Cell | str | float | int | None
@@ -83,7 +84,7 @@ class Markup:
     """HTML that is known to be harmless, and what Markdown has in its place."""
 
     html: str
-    markdown: str
+    plain: Table | str
 
 
 Block = Prose | Banner | Table | Chart | Beside | Code | Folded | Markup
@@ -137,3 +138,7 @@ def within(block: Block) -> list[Chart]:
     if isinstance(block, Beside):
         return list(block.charts)
     return [chart for inner in block.blocks for chart in within(inner)] if isinstance(block, Folded) else []
+
+
+def under(entry: Entry) -> str:
+    return entry.under if isinstance(entry, Cell) else ""

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from mmfuse import __version__
 from mmfuse.report import theme
-from mmfuse.report.blocks import Section, charts, numeric, shown, sorts_by
+from mmfuse.report.blocks import Section, charts, numeric, shown, sorts_by, under
 
 HERE = Path(__file__).parent
 EDITOR = "https://vega.github.io/editor/"  # where Vega would send a chart if its menu, which we leave out, were asked
@@ -25,7 +25,8 @@ def page(title: str, sections: Sequence[Section], about: str = "") -> str:
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.globals |= {"numeric": numeric, "shown": shown, "sorts_by": sorts_by, "kind": kind, "inlined": inlined}
+    environment.globals |= {"numeric": numeric, "shown": shown, "sorts_by": sorts_by, "under": under}
+    environment.globals |= {"kind": kind, "inlined": inlined}
     drawn = charts(sections)
     return environment.get_template("page.html").render(
         title=title,
