@@ -7,7 +7,7 @@ import altair as alt
 import numpy as np
 
 from mmfuse.report import plot
-from mmfuse.report.blocks import Block, Cell, Chart, Prose, Section, Table
+from mmfuse.report.blocks import Block, Cell, Chart, Folded, Prose, Section, Table
 from mmfuse.report.record import Record
 from mmfuse.report.words import plural
 from mmfuse.wording import number
@@ -32,7 +32,7 @@ def of_task(task: str, table: Mapping[str, Any], several: bool) -> list[Block]:
     shown = most_confused(counts)
     of = f"{task}: " if several else ""
     summed = f", summed over {plural(runs, 'run')}" if runs > 1 else ""
-    title = f"{of}rows are the true classes; darker is a larger share of the class{summed}"
+    title = f"{of}Rows are the true classes; the deeper, the larger the share of the class{summed}"
     blocks: list[Block] = []
     if len(shown) < len(classes):
         blocks.append(Prose(f"{of}The {len(shown)} most confused of {len(classes)} classes.", True))
@@ -40,7 +40,8 @@ def of_task(task: str, table: Mapping[str, Any], several: bool) -> list[Block]:
     blocks.append(Chart(f"confusion-{task}", title, matrix(counts, classes, shown), said, fixed=True))
     rows = pairs(counts, classes)
     if rows:
-        blocks.append(Table(["true", "said to be", "rows", "of the class"], rows, f"{of}most frequent confusions"))
+        table_of = Table(["true", "said to be", "rows", "of the class"], rows)
+        blocks.append(Folded(f"{of}What is most often taken for what", [table_of]))
     return blocks
 
 

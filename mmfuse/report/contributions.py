@@ -35,7 +35,7 @@ def of_task(task: str, table: Mapping[str, Any], several: bool) -> list[Block]:
         said = ", ".join(f"{row['modality']} {signed(row['value'])}" for row in rows)
         drawn = plot.bars(rows, "modality", "value", f"share of {figure}", order)
         blocks.append(Chart(f"shapley-{task}", title, drawn, said))
-        blocks.append(Table(*each_modality(table, order), caption=f"{of}in terms of {figure}"))
+        blocks.append(Table(*each_modality(table, order), caption=f"{of}In terms of {figure}"))
     if table.get("emap"):
         blocks.append(Prose(of + emap(figure, table["emap"])))
     if table.get("interaction"):
@@ -85,6 +85,6 @@ def explained(about: Mapping[str, Any]) -> str:
     times = f", {about['draws']} times" if about.get("draws", 1) > 1 else ""
     return (
         f"{how}{times}; ± is the deviation over those draws. Shapley values share the figure out among modalities, "
-        "all orders of adding them alike (they sum to the figure less that of no modality). Leave-one-out: what is lost "
-        "without it. Perceptual: what is lost when it is permuted."
+        "all orders of adding them alike (they sum to the figure less that of no modality). Leave-one-out: what is "
+        "lost without it. Perceptual: what is lost when it is permuted."
     )

@@ -33,7 +33,7 @@ def patterns(task: str, table: Mapping[str, Any], several: bool) -> list[Chart]:
     rows.sort(key=lambda row: -row["value"])
     figure = table["figure"]
     drawn = plot.bars(rows, "heard", "value", figure, [str(row["heard"]) for row in rows])
-    return [Chart(f"patterns-{task}", f"{of(task, several)}{figure} from these alone", drawn, f"{len(rows)} patterns")]
+    return [Chart(f"patterns-{task}", f"{of(task, several)}From these alone: {figure}", drawn, f"{len(rows)} patterns")]
 
 
 def curves(task: str, table: Mapping[str, Any], several: bool) -> list[Chart]:
@@ -48,7 +48,7 @@ def curves(task: str, table: Mapping[str, Any], several: bool) -> list[Chart]:
         return []
     figure = table["figure"]
     drawn = plot.lines(rows, ("rate", "share of rows without it"), ("value", figure), "of", list(found))
-    title = f"{of(task, several)}{figure} as values go missing"
+    title = f"{of(task, several)}As values go missing: {figure}"
     return [Chart(f"missing-{task}", title, drawn, f"curves of {listed(list(found))}")]
 
 

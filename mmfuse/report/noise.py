@@ -27,7 +27,7 @@ def noise(record: Record) -> Section:
         rows = [summary(m, kind, curves, robustness) for m, kind, curves in each(modalities, late)]
         columns = ["modality", "noise", "area", "drop"]
         columns += ["area, late fusion", "relative", "effective"] if late or robustness else []
-        blocks.append(Table(columns, [row[: len(columns)] for row in rows], f"{of}under the curves of {figure}"))
+        blocks.append(Table(columns, [row[: len(columns)] for row in rows], f"{of}Under the curves of {figure}"))
     return Section("noise", "Noise", blocks, record.why("noise"))
 
 

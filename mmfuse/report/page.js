@@ -28,6 +28,7 @@
     }));
   };
   for (const table of document.querySelectorAll(".table table")) {
+    if (!table.tHead) continue; // names and values
     const heads = [...table.tHead.rows[0].cells];
     heads.forEach((head, column) => head.firstElementChild.addEventListener("click", () => {
       const down = head.getAttribute("aria-sort") === "ascending";
@@ -50,7 +51,7 @@
   }
 
   // Charts. Those within something folded are drawn when they can be seen, for they ask how wide they may be.
-  const config = JSON.parse(document.getElementById("config").textContent);
+  const config = JSON.parse(document.getElementById("chart-config").textContent);
   const draw = (figure) => {
     const spec = JSON.parse(figure.querySelector("script").textContent);
     figure.dataset.drawn = "";

@@ -40,6 +40,7 @@ def page(title: str, sections: Sequence[Section], about: str = "") -> str:
         script=Markup((HERE / "page.js").read_text(encoding="utf-8")),
         vega=Markup(vega()) if drawn else "",
         config=theme.CONFIG,
+        room={"width": "container", "autosize": {"type": "fit-x", "contains": "padding"}},
     )
 
 

@@ -35,12 +35,12 @@ def told(*names: str, form: str = ".3~f", **titles: str) -> list[alt.Tooltip]:
 
 
 def across(name: str, title: str, zero: bool = False, **scale: Any) -> alt.X:
-    axis = alt.Axis(title=title, tickCount=6, format="~g", grid=True)
+    axis = alt.Axis(title=title, tickCount=6, grid=True)
     return alt.X(field=name, type="quantitative", axis=axis, scale=alt.Scale(zero=zero, **scale))
 
 
 def up(name: str, title: str, zero: bool = False, **scale: Any) -> alt.Y:
-    axis = alt.Axis(title=title, tickCount=5, format="~g")
+    axis = alt.Axis(title=title, tickCount=5)
     return alt.Y(field=name, type="quantitative", axis=axis, scale=alt.Scale(zero=zero, **scale))
 
 
@@ -72,7 +72,7 @@ def bars(rows: Sequence[Row], name: str, value: str, title: str, order: Sequence
     tooltip = [*told(name, **{value: title}), *also]
     drawn = [base.mark_bar(height=alt.RelativeBandSize(0.62)).encode(x=across(value, title, True), tooltip=tooltip)]
     if any("low" in row for row in rows):
-        rule = base.mark_rule(color=SOFT, strokeWidth=1.5)
+        rule = base.mark_rule(color=INK, strokeWidth=1.2)
         drawn.append(rule.encode(x=across("low", title, True), x2=alt.X2(field="high"), tooltip=tooltip))
     return spec(alt.layer(*drawn), alt.Step(24))
 

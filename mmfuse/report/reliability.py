@@ -26,8 +26,9 @@ def reliability(record: Record) -> Section:
     if blocks:
         blocks.append(
             Prose(
-                f"ECE is of the top label, in {BINS} bins of equal width. Brier is the sum over classes, from 0 to 2. NLL is in nats. "
-                "Less is better. The temperature is learned from validation rows; above 1, the model was too sure.",
+                f"ECE is of the top label, in {BINS} bins of equal width. Brier is the sum over classes, from 0 to "
+                "2, NLL in nats. Less is better. The temperature is learned from validation rows; above 1, the "
+                "model was too sure.",
                 True,
             )
         )
@@ -93,8 +94,13 @@ def diagram(bins: Mapping[str, Reliability]) -> plot.Spec:
 
 
 def histogram(bins: Reliability) -> plot.Spec:
-    rows = [{"from": k / BINS, "to": (k + 1) / BINS, "rows": int(n)} for k, n in enumerate(bins.rows)]
+    rows = [{"from": k / BINS, "to": (k + 1) / BINS, "rows": int(n), "none": 0} for k, n in enumerate(bins.rows)]
     x = plot.across("from", "probability that is said", True, domain=[0, 1])
     tooltip = [*plot.told(**{"from": "from", "to": "to"}), *plot.told(form="d", rows="rows")]
-    chart = alt.Chart(plot.data(rows)).mark_bar(cornerRadiusEnd=0, stroke="var(--paper)")
-    return plot.spec(chart.encode(x=x, x2=alt.X2(field="to"), y=plot.up("rows", "rows", True), tooltip=tooltip), 260)
+    chart = alt.Chart(plot.data(rows)).mark_rect(color=plot.ACCENT, stroke="var(--paper)")
+    return plot.spec(
+        chart.encode(
+            x=x, x2=alt.X2(field="to"), y=plot.up("rows", "rows", True), y2=alt.Y2(field="none"), tooltip=tooltip
+        ),
+        260,
+    )

@@ -59,10 +59,15 @@ def scatter(rows: np.ndarray, answer: np.ndarray, target: np.ndarray) -> plot.Sp
 def histogram(errors: np.ndarray) -> plot.Spec:
     counts, edges = np.histogram(errors, bins=BINS)
     rows = [
-        {"from": float(low), "to": float(high), "rows": int(n)}
+        {"from": float(low), "to": float(high), "rows": int(n), "none": 0}
         for n, low, high in zip(counts, edges[:-1], edges[1:], strict=True)
     ]
     tooltip = [*plot.told(**{"from": "from", "to": "to"}), *plot.told(form="d", rows="rows")]
-    chart = alt.Chart(plot.data(rows)).mark_bar(cornerRadiusEnd=0, stroke="var(--paper)")
+    chart = alt.Chart(plot.data(rows)).mark_rect(color=plot.ACCENT, stroke="var(--paper)")
     x = plot.across("from", "predicted - true")
-    return plot.spec(chart.encode(x=x, x2=alt.X2(field="to"), y=plot.up("rows", "rows", True), tooltip=tooltip), 260)
+    return plot.spec(
+        chart.encode(
+            x=x, x2=alt.X2(field="to"), y=plot.up("rows", "rows", True), y2=alt.Y2(field="none"), tooltip=tooltip
+        ),
+        260,
+    )

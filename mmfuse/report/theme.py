@@ -59,7 +59,7 @@ CONFIG: dict[str, Any] = {
         "labelLimit": 160,
     },
     "axisX": {"grid": False},
-    "legend": LABELS | {"title": None, "orient": "top", "symbolStrokeWidth": 2, "labelLimit": 160},
+    "legend": LABELS | {"title": None, "orient": "top", "symbolStrokeWidth": 2, "symbolOpacity": 1, "labelLimit": 160},
     "range": {"category": SERIES},
     "mark": {"color": "var(--accent)"},
     "bar": {"color": "var(--accent)", "cornerRadiusEnd": 2},

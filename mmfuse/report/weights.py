@@ -28,7 +28,9 @@ def weights(record: Record) -> Section:
     charts = [Chart("weights", title, plot.bars(rows, "modality", "value", "weight", order), said)]
     for task, classes in about.get("by_class", {}).items():
         some = list(classes)[:MOST]
-        parts = [{"class": c, "modality": m, "weight": classes[c].get(m)} for c in some for m in order]
+        parts = [
+            {"class": c, "modality": m, "weight": classes[c].get(m), "at": k} for c in some for k, m in enumerate(order)
+        ]
         name = f"{task}: " if len(record.tasks) > 1 else ""
         first = f", the first {MOST} of {len(classes)}" if len(some) < len(classes) else ""
         drawn = stacked(parts, some, order)
@@ -46,6 +48,7 @@ def stacked(rows: Sequence[plot.Row], classes: Sequence[str], modalities: Sequen
             y=plot.named_rows("class", classes),
             x=plot.across("weight", "weight", True),
             color=plot.coloured("modality", modalities),
+            order=alt.Order(field="at", type="quantitative"),
             tooltip=plot.told("class", "modality", weight="weight"),
         ),
         alt.Step(22),
