@@ -56,7 +56,7 @@
     const spec = JSON.parse(figure.querySelector("script").textContent);
     figure.dataset.drawn = "";
     return vegaEmbed(figure.querySelector(".drawing"), spec, {
-      mode: "vega-lite", renderer: "svg", actions: false, ast: true, config, tooltip: { theme: "custom" },
+      mode: "vega-lite", renderer: "svg", actions: false, ast: true, logLevel: 1, config, tooltip: { theme: "custom" },
     }).catch((error) => { figure.querySelector(".drawing").textContent = String(error); console.error(error); });
   };
   const waiting = () => [...document.querySelectorAll(".chart:not([data-drawn])")].filter((f) => f.offsetParent);

@@ -22,7 +22,7 @@ def rounded(value: Any) -> Any:
     return value
 
 
-def spec(chart: alt.Chart | alt.LayerChart, height: int | alt.Step = HEIGHT, width: int = WIDTH) -> Spec:
+def spec(chart: alt.Chart | alt.LayerChart, height: int = HEIGHT, width: int = WIDTH) -> Spec:
     made = chart.properties(width=width, height=height).to_dict()
     return {key: part for key, part in made.items() if key not in ("$schema", "config")}
 
@@ -74,7 +74,7 @@ def bars(rows: Sequence[Row], name: str, value: str, title: str, order: Sequence
     if any("low" in row for row in rows):
         rule = base.mark_rule(color=INK, strokeWidth=1.2)
         drawn.append(rule.encode(x=across("low", title, True), x2=alt.X2(field="high"), tooltip=tooltip))
-    return spec(alt.layer(*drawn), alt.Step(24))
+    return spec(alt.layer(*drawn), 24 * len(order) + 8)
 
 
 def differences(rows: Sequence[Row], name: str, title: str, order: Sequence[str]) -> Spec:
@@ -88,4 +88,4 @@ def differences(rows: Sequence[Row], name: str, title: str, order: Sequence[str]
     dot = base.mark_point(color=ACCENT, filled=True, size=80, opacity=1).encode(
         x=across("value", title), tooltip=tooltip
     )
-    return spec(alt.layer(zero, rule, dot), alt.Step(30))
+    return spec(alt.layer(zero, rule, dot), 30 * len(order) + 8)

@@ -51,7 +51,7 @@ def stacked(rows: Sequence[plot.Row], classes: Sequence[str], modalities: Sequen
             order=alt.Order(field="at", type="quantitative"),
             tooltip=plot.told("class", "modality", weight="weight"),
         ),
-        alt.Step(22),
+        22 * len(classes) + 8,
     )
 
 
@@ -69,7 +69,7 @@ def spread(rows: Mapping[str, Any], order: Sequence[str]) -> plot.Spec | None:
     tooltip = plot.told("row", weight="weight")
     return plot.spec(
         chart.encode(y=plot.named_rows("modality", order), x=plot.across("weight", "weight"), tooltip=tooltip),
-        alt.Step(28),
+        28 * len(order) + 8,
     )
 
 
