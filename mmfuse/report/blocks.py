@@ -17,7 +17,7 @@ class Cell:
     """What a cell shows, what it is sorted by where that is another thing, and what stands under it."""
 
     text: str
-    value: float | str | None = None
+    value: float | int | str | None = None
     under: str = ""  # a second line, in small print
 
 
@@ -112,7 +112,7 @@ def shown(entry: Entry) -> str:
     return "" if entry is None else str(entry)
 
 
-def sorts_by(entry: Entry) -> float | str | None:
+def sorts_by(entry: Entry) -> float | int | str | None:
     return (entry.text if entry.value is None else entry.value) if isinstance(entry, Cell) else entry
 
 

@@ -30,7 +30,7 @@ def epochs(record: Record) -> list[float]:
     return [sum(row.get("seconds", 0.0) for row in r.history()) for r in record.replicas]
 
 
-def amount(value: float | None) -> str:
+def amount(value: float | int | None) -> str:
     """
     >>> amount(546442), amount(12_300_000), amount(None)
     ('546,442', '12.3 million', '')

@@ -73,7 +73,7 @@ def plain(text: str) -> str:
     """On one line, with nothing that Markdown would take for HTML, a link or a picture.
 
     >>> plain("<script> ![x](y)")
-    '&lt;script> !\\\\[x](y)'
+    '&lt;script> !\\\\[x\\\\](y)'
     """
     text = " ".join(text.split()).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
     return text.replace("`", "\\`").replace("](", "\\](").replace("![", "!\\[")

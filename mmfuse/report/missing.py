@@ -57,7 +57,7 @@ def by_modality(table: Mapping[str, Any]) -> dict[str, Any]:
     return {**about.get("each", {}), **({ALL: about["all"]} if about.get("all") else {})}
 
 
-def band(value: float, spread: float | None) -> dict[str, float]:
+def band(value: float, spread: float | int | None) -> dict[str, float]:
     spread = known(spread) or 0.0
     return {"low": value - spread, "high": value + spread}
 

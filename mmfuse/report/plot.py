@@ -8,6 +8,7 @@ import altair as alt
 Row = Mapping[str, Any]
 Spec = dict[str, Any]
 WIDTH, HEIGHT = 460, 220  # of a figure in a file; on a page a chart is as wide as there is room
+COUNTED = ("epoch",)  # whole numbers
 INK, SOFT, ACCENT, WARM = "var(--ink)", "var(--soft)", "var(--accent)", "var(--warm)"
 
 
@@ -35,7 +36,8 @@ def told(*names: str, form: str = ".3~f", **titles: str) -> list[alt.Tooltip]:
 
 
 def across(name: str, title: str, zero: bool = False, **scale: Any) -> alt.X:
-    axis = alt.Axis(title=title, tickCount=6, grid=True)
+    whole = {"tickMinStep": 1, "format": "d"} if name in COUNTED else {}
+    axis = alt.Axis(title=title, tickCount=6, grid=True, **whole)
     return alt.X(field=name, type="quantitative", axis=axis, scale=alt.Scale(zero=zero, **scale))
 
 

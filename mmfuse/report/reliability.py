@@ -59,7 +59,7 @@ def of_task(record: Record, task: str, table: Mapping[str, Any]) -> list[Block]:
     return [Beside(diagrams), *blocks]
 
 
-def pooled(record: Record, task: str, temperatures: Sequence[float | None] | None) -> dict[str, Reliability]:
+def pooled(record: Record, task: str, temperatures: Sequence[float | int | None] | None) -> dict[str, Reliability]:
     """The bins of all runs' test rows together, as they were said and, where temperatures are known, after them."""
     said = [answers for r in record.replicas if (answers := r.said(task)) is not None]
     if len(said) < len(record.replicas):

@@ -44,10 +44,12 @@ def flat(part: Any, key: str = "") -> Flat:
 
 def differing(own: Flat, default: Flat) -> list[list[str]]:
     """
-    >>> differing({"a": 1, "b": 2, "output_dir": "x"}, {"a": 1, "b": 3, "c": None})
-    [['b', '2', '3'], ['c', '(not there)', 'null']]
+    A key that only the defaults have came after this run was made.
+
+    >>> differing({"a": 1, "b": 2, "d": None, "output_dir": "x"}, {"a": 1, "b": 3, "c": None})
+    [['b', '2', '3'], ['d', 'null', '(not there)']]
     """
-    keys = [key for key in dict.fromkeys([*own, *default]) if not key.startswith(("choices", "output_dir"))]
+    keys = [key for key in own if not key.startswith(("choices", "output_dir"))]
     return [
         [key, spelled(own, key), spelled(default, key)]
         for key in keys

@@ -105,5 +105,9 @@ def unjudged(record: Record) -> Banner:
         return Banner(
             "One modality", f"{found}. This run hears {record.config['modalities'][0]} alone: nothing is fused."
         )
+    if "baselines" in record.metrics:
+        return Banner(
+            "No verdict", f"{found}. Baselines were trained, but nothing was recorded of how it compares to them."
+        )
     advice = "train it with baselines=true, which trains each modality alone and plain concatenation beside it"
     return Banner("No verdict yet", f"{found}. Whether fusing helps is not known: {advice}.")

@@ -17,7 +17,7 @@ def mean_std(about: Mapping[str, Any]) -> str:
     return number(known(about["mean"])) + (f" ± {number(spread)}" if spread is not None else "")
 
 
-def interval(bounds: Sequence[float | None] | None) -> str:
+def interval(bounds: Sequence[float | int | None] | None) -> str:
     """
     >>> interval([0.929, 0.968]), interval([None, None]), interval(None)
     ('[.929, .968]', '', '')
@@ -27,7 +27,7 @@ def interval(bounds: Sequence[float | None] | None) -> str:
     return f"[{', '.join(number(bound) for bound in bounds)}]"
 
 
-def signed(value: float | None) -> str:
+def signed(value: float | int | None) -> str:
     """
     >>> signed(0.0812), signed(-1e-16), signed(None)
     ('+.081', '+.000', 'n/a')
@@ -35,11 +35,11 @@ def signed(value: float | None) -> str:
     return "n/a" if known(value) is None else with_sign(round(float(value or 0), 3) or 0.0)
 
 
-def signed_interval(bounds: Sequence[float | None]) -> str:
+def signed_interval(bounds: Sequence[float | int | None]) -> str:
     return f"[{', '.join(signed(bound) for bound in bounds)}]"
 
 
-def p_value(p: float | None) -> str:
+def p_value(p: float | int | None) -> str:
     """
     >>> p_value(0.001998), p_value(0.00004), p_value(1.0), p_value(0.31)
     ('p = .002', 'p < .001', 'p = 1.000', 'p = .310')
@@ -47,7 +47,7 @@ def p_value(p: float | None) -> str:
     return "p n/a" if known(p) is None else "p < .001" if float(p or 0) < 0.0005 else f"p = {number(p)}"
 
 
-def known(value: float | None) -> float | None:
+def known(value: float | int | None) -> float | int | None:
     """None for what is not a number, too."""
     return value if value is not None and value == value else None
 
