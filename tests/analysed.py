@@ -12,8 +12,15 @@ RATES = [0.0, 0.3, 0.6, 0.9]
 def analysis(task: str, classes: list[str], text: str) -> dict[str, Any]:
     """`text` stands wherever a row's own words would."""
     spread = {"mean": 0.2, "std": 0.02}
+    shares = {"image": 0.2, "audio": 0.5, "text": 0.3}
     alike = dict.fromkeys(MODALITIES, spread)
-    curve = {"values": [0.9, 0.8, 0.7, 0.5], "std": [0.0, 0.01, 0.02, 0.03], "area": 0.74, "drop": 0.16, "hidden": RATES}
+    curve = {
+        "values": [0.9, 0.8, 0.7, 0.5],
+        "std": [0.0, 0.01, 0.02, 0.03],
+        "area": 0.74,
+        "drop": 0.16,
+        "hidden": RATES,
+    }
     noisy = {"levels": [0, 1, 2, 3], "unit": "sd", "values": [0.9, 0.8, 0.6, 0.4], "std": [0, 0.1, 0.1, 0.1]}
     noisy = {kind: noisy | {"area": 0.7, "drop": 0.2} for kind in ("gaussian", "occlusion")}
     rows = [str(k) for k in range(40)]
@@ -57,7 +64,11 @@ def analysis(task: str, classes: list[str], text: str) -> dict[str, Any]:
                         "detectable": 0.03,
                     },
                     "patterns": {"image": 0.57, "audio": 0.72, "image+audio": 0.89, "image+audio+text": 0.94},
-                    "curves": {"rates": RATES, "each": {m: curve for m in MODALITIES}, "all": curve},
+                    "curves": {
+                        "rates": RATES,
+                        "each": dict(zip(MODALITIES, (curve, curve, curve), strict=True)),
+                        "all": curve,
+                    },
                 }
             },
         },
@@ -71,8 +82,8 @@ def analysis(task: str, classes: list[str], text: str) -> dict[str, Any]:
             "fusion": "gated",
             "of": "seed-0",
             "modalities": MODALITIES,
-            "mean": {"image": 0.2, "audio": 0.5, "text": 0.3},
-            "by_class": {task: {c: {"image": 0.2, "audio": 0.5, "text": 0.3} for c in classes}},
+            "mean": shares,
+            "by_class": {task: dict.fromkeys(classes, shares)},
             "rows": {"ids": rows, **{m: [abs(math.sin(k + len(m))) for k in range(40)] for m in MODALITIES}},
         },
         "gradients": {task: alike},

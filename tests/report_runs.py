@@ -50,7 +50,9 @@ def verdict(word: str, **about: Any) -> dict[str, Any]:
     return {"kind": {"figure": "accuracy", "best": "image", "verdict": word, "against": against}}
 
 
-def made(folder: Path, asked: Mapping[str, Task], runs: list[Answers] | None = None, samples: int = 40, **metrics: Any) -> Path:
+def made(
+    folder: Path, asked: Mapping[str, Task], runs: list[Answers] | None = None, samples: int = 40, **metrics: Any
+) -> Path:
     """A finished run of seeds 0 and 1, of these tasks; `metrics` are further keys of its metrics.json."""
     folder.mkdir(parents=True)
     runs = runs or [said(asked, seed) for seed in range(2)]

@@ -116,15 +116,15 @@ def sorts_by(entry: Entry) -> float | int | str | None:
     return (entry.text if entry.value is None else entry.value) if isinstance(entry, Cell) else entry
 
 
-def numeric(table: Table, column: int) -> bool:
-    """Whether a column is of numbers, which stand under one another at the right.
+def numeric(table: Table) -> list[bool]:
+    """Which columns are of numbers, which stand under one another at the right.
 
-    >>> numeric(Table(["a", "b"], [["x", 1], ["y", None]]), 1), numeric(Table(["a"], [["x"]]), 0)
-    (True, False)
+    >>> numeric(Table(["a", "b"], [["x", 1], ["y", None]]))
+    [False, True]
     """
-    values = [sorts_by(row[column]) for row in table.rows]
-    known = [value for value in values if value not in (None, "")]
-    return bool(known) and all(isinstance(value, float | int) for value in known)
+    columns = [[sorts_by(row[k]) for row in table.rows] for k in range(len(table.columns))]
+    known = [[value for value in values if value not in (None, "")] for values in columns]
+    return [bool(values) and all(isinstance(value, float | int) for value in values) for values in known]
 
 
 def charts(sections: Sequence[Section]) -> list[Chart]:

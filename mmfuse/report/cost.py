@@ -11,7 +11,7 @@ from mmfuse.report.words import known
 def cost(record: Record) -> Section:
     about = record.analysis.get("cost") or {}
     seconds = about.get("seconds") or {}
-    trained = [s for s in seconds.get("train") or epochs(record) if known(s) is not None]
+    trained = [s for s in seconds.get("train") or epochs(record) if known(s)]
     rows: list[list[Any]] = [
         ["parameters", amount(about.get("parameters", record.manifest.get("parameters")))],
         ["parameters that are trained", amount(about.get("trained"))],
@@ -27,7 +27,7 @@ def cost(record: Record) -> Section:
 
 def epochs(record: Record) -> list[float]:
     """Seconds of each run's epochs."""
-    return [sum(row.get("seconds", 0.0) for row in r.history()) for r in record.replicas]
+    return [sum((row.get("seconds", 0.0) for row in r.history()), 0.0) for r in record.replicas]
 
 
 def amount(value: float | int | None) -> str:

@@ -55,7 +55,7 @@ def written(block: Block) -> str:
 
 def table(block: Table) -> str:
     head = [cell(column) for column in block.columns]
-    rule = ["---:" if numeric(block, k) else "---" for k in range(len(head))]
+    rule = ["---:" if right else "---" for right in numeric(block)]
     rows = [[cell(f"{shown(entry)} {under(entry)}".strip()) for entry in row] for row in block.rows]
     lines = [f"| {' | '.join(row)} |" for row in (head, rule, *rows)]
     return "\n".join([*([plain(block.caption), ""] if block.caption else []), *lines])

@@ -63,4 +63,4 @@ def vega() -> str:
     """Vega, Vega-Lite and the function that embeds a chart, as vl-convert carries them."""
     import vl_convert
 
-    return str(vl_convert.javascript_bundle()).replace(EDITOR, "")
+    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")).replace(EDITOR, "")

@@ -23,7 +23,7 @@ def rounded(value: Any) -> Any:
     return value
 
 
-def spec(chart: alt.Chart | alt.LayerChart, height: int = HEIGHT, width: int = WIDTH) -> Spec:
+def spec(chart: alt.Chart | alt.LayerChart | alt.FacetChart, height: int = HEIGHT, width: int = WIDTH) -> Spec:
     made = chart.properties(width=width, height=height).to_dict()
     return {key: part for key, part in made.items() if key not in ("$schema", "config")}
 
@@ -36,7 +36,7 @@ def told(*names: str, form: str = ".3~f", **titles: str) -> list[alt.Tooltip]:
 
 
 def across(name: str, title: str, zero: bool = False, **scale: Any) -> alt.X:
-    whole = {"tickMinStep": 1, "format": "d"} if name in COUNTED else {}
+    whole: dict[str, Any] = {"tickMinStep": 1, "format": "d"} if name in COUNTED else {}
     axis = alt.Axis(title=title, tickCount=6, grid=True, **whole)
     return alt.X(field=name, type="quantitative", axis=axis, scale=alt.Scale(zero=zero, **scale))
 

@@ -38,7 +38,7 @@ class Replica:
             return None
         with np.load(path, allow_pickle=False) as arrays:
             names = [f"{split}|{task}|{part}" for part in ("rows", "answers", "targets")]
-            return tuple(arrays[name] for name in names) if all(n in arrays.files for n in names) else None  # type: ignore[return-value]
+            return tuple(arrays[name] for name in names) if all(n in arrays.files for n in names) else None
 
 
 @dataclass(frozen=True)
