@@ -20,11 +20,11 @@ COMMANDS = (
     "selftest",
     "eval",
     "predict",
+    "report",
     "cache",
 )
 NOT_BUILT_YET = {
     "sweep": "many experiments: grid, random or Bayesian",
-    "report": "one HTML file of a run or a sweep",
     "compare": "a table over runs, with paired tests",
     "reproduce": "a published table",
     "export": "a trained model for serving",
