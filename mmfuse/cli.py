@@ -21,11 +21,11 @@ COMMANDS = (
     "eval",
     "predict",
     "cache",
+    "compare",
 )
 NOT_BUILT_YET = {
     "sweep": "many experiments: grid, random or Bayesian",
     "report": "one HTML file of a run or a sweep",
-    "compare": "a table over runs, with paired tests",
     "reproduce": "a published table",
     "export": "a trained model for serving",
     "status": "what is running, waiting, done, failed",
