@@ -31,7 +31,9 @@ def run(typed: list[str]) -> int:
     parser.add_argument("-o", dest="output", metavar="FILE", type=Path, help="default: on screen")
     parser.add_argument("--review", metavar="N", type=int, help="draw N predictions of a run into a sheet to be judged")
     parser.add_argument("--blind", action="store_true", help="of --review: without the target and the prediction")
-    parser.add_argument("--seed", metavar="N", type=int, default=0, help="of --review: which rows are drawn; default: 0")
+    parser.add_argument(
+        "--seed", metavar="N", type=int, default=0, help="of --review: which rows are drawn; default: 0"
+    )
     parser.add_argument("--ratings", metavar="CSV", nargs="+", type=Path, help="sheets filled in: agreement of raters")
     parser.add_argument("--debug", action="store_true", help="tracebacks on screen")
     options = parser.parse_intermixed_args(typed)

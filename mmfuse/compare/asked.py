@@ -30,7 +30,9 @@ def groups(row: Row) -> Groups:
         return Groups(units.groups(row), None)
     except Exception as error:  # data sets raise what they like where their files are gone
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        return Groups(None, f"rows are drawn one by one, though they come in groups ({name}), which cannot be had: {reason}")
+        return Groups(
+            None, f"rows are drawn one by one, though they come in groups ({name}), which cannot be had: {reason}"
+        )
 
 
 def answers(row: Row, task: str, groups: np.ndarray | None) -> Answered:

@@ -29,7 +29,9 @@ class Judge:
 
     def score(self, answer: np.ndarray, target: np.ndarray) -> dict[str, Any]:
         """The same of each unit once."""
-        return {name: float(value[0]) for name, value in self.resampled(answer, target, np.ones((1, len(target)))).items()}
+        return {
+            name: float(value[0]) for name, value in self.resampled(answer, target, np.ones((1, len(target)))).items()
+        }
 
 
 def judge(about: Mapping[str, Any], wanted: Collection[str]) -> Judge | None:

@@ -63,7 +63,9 @@ def read(places: Sequence[Path]) -> tuple[list[Run], list[LeftOut]]:
 
 def folders(place: Path) -> list[Path]:
     if not place.is_dir():
-        raise ConfigError(f"{place}: there is no such folder\n  to go on: runs' folders, or one that holds some: outputs/")
+        raise ConfigError(
+            f"{place}: there is no such folder\n  to go on: runs' folders, or one that holds some: outputs/"
+        )
     place = place.resolve()
     found = [place] if is_run(place) else list(inside(place, DEPTH))
     if not found:

@@ -32,7 +32,9 @@ def differences(
         theirs_whole = drawn.whole(judge, said)
         results.append(
             {
-                f: concluded(np.concatenate(table[f]), theirs_whole[f] - base_whole[f], only_one_right(f, said, reference))
+                f: concluded(
+                    np.concatenate(table[f]), theirs_whole[f] - base_whole[f], only_one_right(f, said, reference)
+                )
                 for f in figures
             }
         )
