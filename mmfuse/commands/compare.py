@@ -8,14 +8,14 @@ from mmfuse.errors import ConfigError
 ABOUT = "a table over finished runs, folded over seeds, with paired tests; raters' sheets"
 FORMATS = ("table", "md", "csv", "tex", "html", "json")
 EXAMPLES = """examples:
-  mmfuse compare outputs/                                     every finished run in it; only settings that differ are columns
+  mmfuse compare outputs/                                     every finished run in it
   mmfuse compare outputs/ --ref outputs/latest --metric accuracy,ece
   mmfuse compare outputs/a outputs/b --format tex -o table.tex
   mmfuse compare outputs/ --format html -o compare.html       sortable, with the settings' effects
   mmfuse compare outputs/latest --review 100 --blind -o sheet.csv         rows for people to judge
   mmfuse compare outputs/latest --ratings ann.csv bob.csv                 what they said, and how far they agree
 
-Runs that differ only in seeds are one row. Runs on other data or other rows are told apart and not tested."""
+Runs that differ only in seeds are one row, and only settings that differ are columns. Runs on other data or other rows are told apart and not tested."""
 
 
 def run(typed: list[str]) -> int:
@@ -31,9 +31,7 @@ def run(typed: list[str]) -> int:
     parser.add_argument("-o", dest="output", metavar="FILE", type=Path, help="default: on screen")
     parser.add_argument("--review", metavar="N", type=int, help="draw N predictions of a run into a sheet to be judged")
     parser.add_argument("--blind", action="store_true", help="of --review: without the target and the prediction")
-    parser.add_argument(
-        "--seed", metavar="N", type=int, default=0, help="of --review: which rows are drawn; default: 0"
-    )
+    parser.add_argument("--seed", metavar="N", type=int, default=0, help="of --review: which rows; default: 0")
     parser.add_argument("--ratings", metavar="CSV", nargs="+", type=Path, help="sheets filled in: agreement of raters")
     parser.add_argument("--debug", action="store_true", help="tracebacks on screen")
     options = parser.parse_intermixed_args(typed)

@@ -13,7 +13,7 @@ from mmfuse.compare.folding import Row
 from mmfuse.compare.judges import Judge, judge
 
 
-class Untestable(Exception):
+class UntestableError(Exception):
     """Says why answers cannot be judged anew."""
 
 
@@ -39,7 +39,7 @@ def answers(row: Row, task: str, groups: np.ndarray | None) -> Answered:
     try:
         return drawn.answered(row.parts, task, groups)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise Untestable(f"its answers.npz is missing or damaged ({type(error).__name__})") from error
+        raise UntestableError(f"its answers.npz is missing or damaged ({type(error).__name__})") from error
 
 
 def about(row: Row, task: str) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def about(row: Row, task: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads((row.parts[0].folder / "tasks.json").read_bytes())[task]
     except (OSError, KeyError, ValueError) as error:
-        raise Untestable(f"its tasks.json is missing or damaged ({type(error).__name__})") from error
+        raise UntestableError(f"its tasks.json is missing or damaged ({type(error).__name__})") from error
     return found
 
 
@@ -55,7 +55,7 @@ def judge_of(row: Row, task: str, wanted: Collection[str]) -> Judge:
     told = about(row, task)
     found = judge(told, wanted)
     if found is None:
-        raise Untestable(f"the task is a {told['kind']}, which is somebody's own")
+        raise UntestableError(f"the task is a {told['kind']}, which is somebody's own")
     return found
 
 

@@ -38,6 +38,7 @@ def comparison(
     asked = wanted(rows, metrics, task)
     tested, why = against(rows, base, asked, samples) if base else ({}, [])
     where = letters(rows)
+    letter = {row.label: each for row, each in zip(rows, where, strict=True)}
     if len(set(where)) > 1:
         notes += [said_of_letter(letter, rows, where) for letter in dict.fromkeys(where)]
     spread, about = figures_of(rows, asked, samples)
@@ -49,7 +50,7 @@ def comparison(
             Line(
                 row,
                 [values[n] for values in columns.values()],
-                where[rows.index(row)],
+                letter[row.label],
                 {m: spread[name, m, row.label] for m in figures_in(row, name, figures)},
                 {m: tested[name, m, row.label] for m in figures if (name, m, row.label) in tested},
             )

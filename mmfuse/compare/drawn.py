@@ -27,7 +27,7 @@ def scored(part: Part, task: str, groups: np.ndarray | None) -> Scored:
 
 def by_fold(said: Answered) -> dict[int | None, Scored]:
     """The units of each fold, as its first model has them."""
-    return {fold: each for fold, each in reversed(said)}
+    return dict(reversed(said))
 
 
 def same_questions(a: Answered, b: Answered) -> bool:

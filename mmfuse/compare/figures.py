@@ -38,12 +38,12 @@ def own(row: Row, task: str, metrics: Sequence[str]) -> Bounds:
 
 def together(row: Row, task: str, metrics: Sequence[str], samples: int | None) -> tuple[Bounds, str | None]:
     """What scores answers takes seconds to import, and is needed for such rows only."""
-    from mmfuse.compare.asked import Untestable
+    from mmfuse.compare.asked import UntestableError
     from mmfuse.compare.intervals import intervals
 
     try:
         return intervals(row, task, metrics, samples), None
-    except Untestable as error:
+    except UntestableError as error:
         return {}, str(error)
 
 

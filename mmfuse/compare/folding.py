@@ -1,6 +1,7 @@
 """Runs that differ in nothing but their seeds are one row."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,5 +88,5 @@ def parts_of(run: Run) -> Iterator[Part]:
 
 def relabelled(rows: Sequence[Row]) -> list[Row]:
     """Rows of one name go by their folders."""
-    times: Mapping[str, int] = {row.label: sum(other.label == row.label for other in rows) for row in rows}
+    times = Counter(row.label for row in rows)
     return [row if times[row.label] == 1 else row._replace(label=row.first.folder.name) for row in rows]

@@ -46,8 +46,8 @@ def models(line: Line) -> str:
 
 def spread(figure: Figure | None) -> str:
     """
-    >>> spread(Figure(0.95, 0.008, 0.93, 0.97, [0.945, 0.955])), spread(None), spread(Figure(0.9, None, None, None, [0.9]))
-    ('.950 ± .008 [.930, .970]', '–', '.900')
+    >>> spread(Figure(0.95, 0.008, 0.93, 0.97, [0.945, 0.955])), spread(None)
+    ('.950 ± .008 [.930, .970]', '–')
     """
     if figure is None:
         return "–"
@@ -57,7 +57,7 @@ def spread(figure: Figure | None) -> str:
 
 
 def change(test: Tested | None) -> list[str]:
-    """The difference with its interval, p as it counts among all, the smallest difference that could have been found."""
+    """The difference with its interval, p among all that was tested, the smallest difference that can be found."""
     if test is None:
         return ["", "", ""]
     interval = f"[{signed(test.low)}, {signed(test.high)}]"

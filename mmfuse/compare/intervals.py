@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mmfuse.compare import drawn
-from mmfuse.compare.asked import Untestable, answers, groups, judge_of, samples_of
+from mmfuse.compare.asked import UntestableError, answers, groups, judge_of, samples_of
 from mmfuse.compare.folding import Row
 from mmfuse.metrics.bootstrap import percentiles
 
@@ -14,7 +14,7 @@ def intervals(row: Row, task: str, metrics: Sequence[str], samples: int | None) 
     judge = judge_of(row, task, metrics)
     said = answers(row, task, groups(row).of_rows)
     if not drawn.same_questions(said, said):
-        raise Untestable("they were not tested on the same rows")
+        raise UntestableError("they were not tested on the same rows")
     every: dict[str, list[np.ndarray]] = {}
     for counts in drawn.draws(said, samples_of(row, samples)):
         for name, values in drawn.means(judge, said, counts).items():

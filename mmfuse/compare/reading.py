@@ -1,4 +1,4 @@
-"""Finished runs as their folders tell of them: config, manifest, figures. What each row was told is read only for a test."""
+"""Finished runs as their folders tell of them: config, manifest, figures. Answers are read for tests only."""
 
 import json
 import os

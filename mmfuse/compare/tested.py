@@ -26,18 +26,12 @@ def differences(
             theirs = drawn.means(judge, said, counts)
             for f in figures:
                 table[f].append(theirs[f] - base[f])
-    base_whole = drawn.whole(judge, reference)
+    once = drawn.whole(judge, reference)
     results = []
     for said, table in zip(others, found, strict=True):
-        theirs_whole = drawn.whole(judge, said)
-        results.append(
-            {
-                f: concluded(
-                    np.concatenate(table[f]), theirs_whole[f] - base_whole[f], only_one_right(f, said, reference)
-                )
-                for f in figures
-            }
-        )
+        seen = drawn.whole(judge, said)
+        about = {f: (np.concatenate(table[f]), seen[f] - once[f], only_one_right(f, said, reference)) for f in figures}
+        results.append({f: concluded(*each) for f, each in about.items()})
     return results
 
 

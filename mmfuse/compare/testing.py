@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mmfuse.compare import drawn
-from mmfuse.compare.asked import Groups, Untestable, about, answers, groups, judge_of, samples_of
+from mmfuse.compare.asked import Groups, UntestableError, about, answers, groups, judge_of, samples_of
 from mmfuse.compare.comparable import apart
 from mmfuse.compare.drawn import Answered
 from mmfuse.compare.folding import Row
@@ -34,7 +34,7 @@ def tests(
         try:
             judge = judge_of(base, task, figures)
             ours = answers(base, task, drawn_by.of_rows)
-        except Untestable as error:
+        except UntestableError as error:
             if near and figures:
                 why.setdefault(f"the reference cannot be tested for {task}: {error}", []).append("all")
             continue
@@ -43,12 +43,12 @@ def tests(
         for row in (row for row in near if row.figures(task)):
             try:
                 others.append((row, alike(base, ours, row, task, figures, drawn_by.of_rows)))
-            except Untestable as error:
+            except UntestableError as error:
                 why.setdefault(str(error), []).append(row.label)
         if others and figures:
             keys += [(task, row.label) for row, _ in others]
-            said = [each for _, each in others]
-            found += differences(judge, figures, ours, said, samples_of(base, samples))
+            each_said = [each for _, each in others]
+            found += differences(judge, figures, ours, each_said, samples_of(base, samples))
     tested = {
         (task, m, label): each
         for (task, label), table in zip(keys, family(found), strict=True)
@@ -67,13 +67,13 @@ def alike(
     """What a row said, if it was asked what the reference was asked."""
     there = row.figures(task)
     if absent := [m for m in figures if m not in there]:
-        raise Untestable(f"no {', '.join(absent)} among its figures")
+        raise UntestableError(f"no {', '.join(absent)} among its figures")
     told, theirs = about(base, task), about(row, task)
     if (told["kind"], told.get("classes")) != (theirs["kind"], theirs.get("classes")):
-        raise Untestable(f"its task '{task}' is of other classes or another kind")
+        raise UntestableError(f"its task '{task}' is of other classes or another kind")
     found = answers(row, task, of_rows)
     if not drawn.same_questions(ours, found):
-        raise Untestable("its tested rows or their labels are others")
+        raise UntestableError("its tested rows or their labels are others")
     return found
 
 

@@ -13,7 +13,7 @@ def named(row: Row) -> str | None:
 
 
 def groups(row: Row) -> np.ndarray:
-    """(N,) a number for each row of the data set, equal for rows of one group. Reads the data set, which needs torch."""
+    """(N,) a number for each row of the data set, equal for rows of one group. Reading the data set needs torch."""
     check_targets(row.first.cfg["dataset"], "dataset", ())
     from mmfuse.run.prepare import load
 

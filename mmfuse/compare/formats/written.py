@@ -12,9 +12,7 @@ def kind_of(file: Path | None) -> str:
     if file is None:
         return "table"
     if file.suffix.lower() not in BY_SUFFIX:
-        raise ConfigError(
-            f"-o {file}: what kind of file is this?\n  to go on: --format, or one of {', '.join(BY_SUFFIX)}"
-        )
+        raise ConfigError(f"-o {file}: what kind of file is this?\n  to go on: --format, or {', '.join(BY_SUFFIX)}")
     return BY_SUFFIX[file.suffix.lower()]
 
 
