@@ -15,7 +15,8 @@ EXAMPLES = """examples:
   mmfuse compare outputs/latest --review 100 --blind -o sheet.csv         rows for people to judge
   mmfuse compare outputs/latest --ratings ann.csv bob.csv                 what they said, and how far they agree
 
-Runs that differ only in seeds are one row, and only settings that differ are columns. Runs on other data or other rows are told apart and not tested."""
+Runs that differ only in seeds are one row, and only settings that differ are columns.
+Runs on other data or other rows are told apart and not tested."""
 
 
 def run(typed: list[str]) -> int:

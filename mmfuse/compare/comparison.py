@@ -58,7 +58,7 @@ def comparison(
         ]
         table = Table(name, figures, list(columns), lines)
         tables.append(table._replace(lines=ordered(table, sort, reverse)))
-    return Comparison(tables, base.label if base else None, [*notes, *about, *why])
+    return Comparison(tables, base.label if base else None, [*notes, *about, *why], left)
 
 
 def against(

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from mmfuse.compare.folding import Row
+from mmfuse.compare.reading import LeftOut
 
 LESS = ("mae", "ece", "brier", "nll", "median_rank", "ties")  # figures of which less is better
 
@@ -63,6 +64,7 @@ class Comparison(NamedTuple):
     tables: list[Table]
     reference: str | None  # the label of the row that the others are tested against
     notes: list[str]
+    left: list[LeftOut]  # the runs that are not finished
 
     def rows(self) -> Iterator[Row]:
         seen: dict[str, Row] = {line.row.label: line.row for table in self.tables for line in table.lines}
