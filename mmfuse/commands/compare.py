@@ -1,5 +1,6 @@
 """`mmfuse compare`."""
 
+import argparse
 from pathlib import Path
 
 from mmfuse.commands.parser import Parser
@@ -42,7 +43,7 @@ def run(typed: list[str]) -> int:
     if options.samples is not None and options.samples < 1:
         raise ConfigError(f"--samples {options.samples}: at least 1 is needed")
     if options.ratings:
-        return say(rated(options), options.output)
+        return rate(options)
     if not options.runs:
         raise ConfigError("no runs are named\n  to go on: mmfuse compare outputs/\n  see: mmfuse compare --help")
     if options.review is not None:
@@ -54,6 +55,32 @@ def run(typed: list[str]) -> int:
     kind = options.format or kind_of(options.output)
     asked = (options.runs, options.ref, metrics, options.task, options.sort, options.reverse, options.samples)
     return say(written(comparison(*asked), kind), options.output)
+
+
+def review(options: argparse.Namespace) -> int:
+    if options.output is None:
+        raise ConfigError("--review: where to?\n  to go on: -o sheet.csv")
+    from mmfuse.compare.predicted import one_run
+    from mmfuse.compare.sheet import sheet
+
+    table, notes = sheet(one_run(options.runs, "--review"), options.review, options.blind, options.seed, options.task)
+    say(table.to_csv(index=False), options.output)
+    for note in notes:
+        print(note)
+    return 0
+
+
+def rate(options: argparse.Namespace) -> int:
+    import json
+
+    from mmfuse.atomic import finite
+    from mmfuse.compare.predicted import one_run
+    from mmfuse.compare.ratings import in_words, ratings
+
+    found = ratings(options.ratings, one_run(options.runs, "--ratings") if options.runs else None, options.task)
+    as_json = options.format == "json" or (options.output and options.output.suffix == ".json")
+    text = json.dumps(finite(found), indent=2, ensure_ascii=False) + "\n" if as_json else in_words(found)
+    return say(text, options.output)
 
 
 def say(text: str, file: Path | None) -> int:

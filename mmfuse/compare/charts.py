@@ -70,7 +70,7 @@ def main_effects(effects: Sequence[Effect], metric: str) -> dict[str, Any]:
     along = alt.X("mean:Q", title=metric, scale=alt.Scale(zero=False))
     bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", scale=alt.Scale(zero=False)), x2="high:Q")
     dots = base.mark_point(filled=True, size=70, opacity=1).encode(x=along)
-    return spec(alt.layer(bars, dots).properties(height=alt.Step(22)))
+    return spec(alt.layer(bars, dots).properties(height=22 * len(values) + 10))
 
 
 def spec(chart: Any) -> dict[str, Any]:
