@@ -99,7 +99,10 @@ def values(about: Comparison) -> Section:
             said = f"mean {metric} for each value of {', '.join(dict.fromkeys(e.setting for e in found))}"
             title = f"{metric} of {table.task}, by each setting"
             blocks.append(Chart(f"effects-{table.task}", title, main_effects(found, metric), said))
-            cells = [[e.setting, e.value, e.rows, e.mean, e.low, e.high] for e in found]
+            cells = [
+                [e.setting, Cell(e.value, sortable(e.value)), Cell(str(e.rows), float(e.rows)), e.mean, e.low, e.high]
+                for e in found
+            ]
             blocks.append(Table(["setting", "value", "rows", metric, "low", "high"], cells))
     return Section("effects", "Main effects", [Prose(DESCRIPTIVE), *blocks] if blocks else [], "it takes three rows")
 

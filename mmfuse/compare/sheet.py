@@ -1,8 +1,7 @@
 """A review sheet: predictions drawn for people to judge.
 
-The draw is stratified by class and by whether the prediction is right, in the shares that they have among the test
-rows, with one of each kind where there is room: what raters make of the sheet stands for the test rows. The order is
-shuffled, or it would tell the kinds apart.
+The draw is stratified by whether the prediction is right, and by class, in the shares that they have among the test
+rows: what raters make of the sheet stands for all of them. The order is shuffled, or it would tell the kinds apart.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,8 +25,8 @@ def sheet(run: Run, count: int, blind: bool, seed: int = 0, task: str | None = N
     if count < 1:
         raise ConfigError(f"--review {count}: at least 1 row is needed")
     notes = [] if count <= len(rows) else [f"there are only {len(rows)} labelled test rows"]
-    kinds = [f"{row.target}|{row.target == row.predicted}" for row in rows.itertuples()]
-    drawn = rows.iloc[stratified(kinds, min(count, len(rows)), np.random.default_rng(seed))]
+    right = (rows["target"] == rows["predicted"]).to_numpy()
+    drawn = rows.iloc[stratified(right, rows["target"].tolist(), min(count, len(rows)), np.random.default_rng(seed))]
     table = pd.DataFrame({"row": drawn["row"], "id": drawn["id"], "task": name})
     try:
         table = table.assign(**texts(run, drawn["row"].tolist()))
@@ -52,22 +51,34 @@ def texts(run: Run, rows: Sequence[int]) -> Mapping[str, list[str]]:
     return found
 
 
-def stratified(kinds: Sequence[str], count: int, random: np.random.Generator) -> np.ndarray:
-    """`count` different places, each kind by its share, at least one of each where there is room, shuffled.
+def stratified(right: np.ndarray, classes: Sequence[str], count: int, random: np.random.Generator) -> np.ndarray:
+    """`count` different places, shuffled: right and wrong by their shares, and of each every class by its share.
 
-    >>> places = stratified(["a"] * 90 + ["b"] * 10, 10, np.random.default_rng(0))
-    >>> sum(place >= 90 for place in places.tolist())
-    1
+    >>> right = np.arange(100) >= 10
+    >>> places = stratified(right, ["a"] * 50 + ["b"] * 50, 20, np.random.default_rng(0))
+    >>> int((~right[places]).sum()), int((places >= 50).sum())
+    (2, 10)
     """
-    names, which = np.unique(np.asarray(kinds), return_inverse=True)
-    sizes = np.bincount(which, minlength=len(names))
-    least = 1 if count >= len(names) else 0
-    exact = sizes * count / len(kinds)
-    take = np.maximum(np.floor(exact).astype(int), least)
-    while take.sum() > count:  # where rare kinds took more than their share
-        take[np.argmax(np.where(take > least, take - exact, -np.inf))] -= 1
-    order = np.argsort(take - exact + random.random(len(names)) * 1e-9)  # ties by chance
-    for k in [k for k in order if take[k] < sizes[k]][: count - take.sum()]:
-        take[k] += 1
-    chosen = [random.choice(np.flatnonzero(which == k), size=take[k], replace=False) for k in range(len(names))]
+    _, which = np.unique(np.asarray(classes), return_inverse=True)
+    chosen = []
+    sides = [np.flatnonzero(right), np.flatnonzero(~right)]
+    for side, some in zip(sides, shares([len(side) for side in sides], count, random), strict=True):
+        kinds = [side[which[side] == k] for k in range(which.max() + 1)]
+        for kind, n in zip(kinds, shares([len(kind) for kind in kinds], some, random), strict=True):
+            chosen.append(random.choice(kind, size=n, replace=False) if n else kind[:0])
     return random.permutation(np.concatenate(chosen))
+
+
+def shares(sizes: Sequence[int], count: int, random: np.random.Generator) -> list[int]:
+    """`count` divided as the sizes are, whole numbers, the largest remainders rounded up; ties by chance.
+
+    >>> shares([90, 10], 20, np.random.default_rng(0))
+    [18, 2]
+    """
+    if not count:
+        return [0] * len(sizes)
+    exact = np.asarray(sizes) * count / sum(sizes)
+    take = np.floor(exact + 1e-9).astype(int)
+    order = np.argsort(take - exact + random.random(len(sizes)) * 1e-9)
+    take[order[: count - take.sum()]] += 1
+    return [int(n) for n in take]
