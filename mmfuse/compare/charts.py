@@ -14,14 +14,15 @@ AXES = 8  # beside the figure; more cannot be told apart
 
 def parallel(columns: Sequence[str], lines: Sequence[Line], metric: str) -> dict[str, Any]:
     """A line for each row, through its value of each setting, to its figure, which is also its colour."""
-    axes = [*columns[:AXES], metric]
+    different = [n for n in range(len(columns)) if len({line.settings[n] for line in lines}) > 1][:AXES]
+    axes = [*(columns[n] for n in different), metric]
     points, ticks = [], []
-    heights = [places([line.settings[n] for line in lines]) for n in range(len(axes) - 1)]
+    heights = [places([line.settings[n] for line in lines]) for n in different]
     means = [known(line, metric) for line in lines]
     low, high = min(means), max(means)
     for line, mean in zip(lines, means, strict=True):
         settings = {**dict(zip(columns, line.settings, strict=True)), "run": line.row.label, "figure": mean}
-        at = [height[value] for height, value in zip(heights, line.settings, strict=False)]
+        at = [height[line.settings[n]] for height, n in zip(heights, different, strict=True)]
         at.append((mean - low) / (high - low) if high > low else 0.5)
         points += [{**settings, "axis": axis, "at": place} for axis, place in zip(axes, at, strict=True)]
     for axis, height in zip(axes, heights, strict=False):
@@ -32,7 +33,7 @@ def parallel(columns: Sequence[str], lines: Sequence[Line], metric: str) -> dict
     order = "descending" if less(metric) else "ascending"
     shade = alt.Color("figure:Q", title=metric, scale=alt.Scale(scheme="viridis"), sort=order)
     told = [alt.Tooltip("run:N"), alt.Tooltip("figure:Q", title=metric, format=".3f")]
-    told += [alt.Tooltip(field=escaped(name), type="nominal", title=name) for name in columns[:AXES]]
+    told += [alt.Tooltip(field=escaped(name), type="nominal", title=name) for name in axes[:-1]]
     rows = alt.Chart(alt.Data(values=points)).mark_line(strokeWidth=2, opacity=0.7)
     drawn = rows.encode(x=across, y=up, detail="run:N", color=shade, tooltip=told)
     rules = alt.Chart(alt.Data(values=[{"axis": axis} for axis in axes])).mark_rule(opacity=0.5).encode(x=across)
@@ -68,9 +69,10 @@ def main_effects(effects: Sequence[Effect], metric: str) -> dict[str, Any]:
         y=alt.Y("label:N", sort=None, title=None), color=alt.Color("setting:N", legend=None), tooltip=told
     )
     along = alt.X("mean:Q", title=metric, scale=alt.Scale(zero=False))
-    bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", scale=alt.Scale(zero=False)), x2="high:Q")
     dots = base.mark_point(filled=True, size=70, opacity=1).encode(x=along)
-    return spec(alt.layer(bars, dots).properties(height=22 * len(values) + 10))
+    bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", scale=alt.Scale(zero=False)), x2="high:Q")
+    known = any(effect.low is not None for effect in effects)
+    return spec(alt.layer(*([bars] if known else []), dots).properties(height=22 * len(values) + 10))
 
 
 def spec(chart: Any) -> dict[str, Any]:

@@ -57,15 +57,18 @@ class Row(NamedTuple):
 def fold(runs: Sequence[Run]) -> tuple[list[Row], list[str]]:
     """Rows in the order of their first runs, and a note on every run whose seeds others had already."""
     alike: dict[Any, list[Run]] = {}
+    settings: dict[Any, Flat] = {}
     for run in runs:
-        alike.setdefault(identity(run), []).append(run)
+        about = flat(run.cfg)
+        alike.setdefault(known := identity(run, about), []).append(run)
+        settings.setdefault(known, about)
     rows, notes = [], []
-    for group in alike.values():
+    for known, group in alike.items():
         newest = sorted(group, key=lambda run: str(run.manifest.get("created", "")), reverse=True)
         parts = {(part.fold, part.seed): part for run in reversed(newest) for part in parts_of(run)}
         used = [run for run in newest if any(part.run is run for part in parts.values())]
         ordered = sorted(parts.values(), key=lambda part: (part.fold or 0, part.seed))
-        rows.append(Row(used[0].name, tuple(used), tuple(ordered), flat(used[0].cfg)))
+        rows.append(Row(used[0].name, tuple(used), tuple(ordered), settings[known]))
         double = sum(len(run.places) for run in newest) - len(parts)
         if double:
             notes.append(
@@ -74,11 +77,11 @@ def fold(runs: Sequence[Run]) -> tuple[list[Row], list[str]]:
     return relabelled(rows), notes
 
 
-def identity(run: Run) -> Any:
+def identity(run: Run, settings: Flat) -> Any:
     """What two runs have alike that differ in their seeds only: settings and data."""
     data = run.manifest["data"]
     splits = tuple(str(split.get("ids")) for split in data.get("splits", []))
-    return frozenset(flat(run.cfg).items()), data.get("fingerprint"), splits
+    return frozenset(settings.items()), data.get("fingerprint"), splits
 
 
 def parts_of(run: Run) -> Iterator[Part]:
