@@ -17,6 +17,7 @@ from mmfuse.cli import main
 from mmfuse.compare.comparison import comparison
 from mmfuse.compare.drawn import whole
 from mmfuse.compare.effects import effects
+from mmfuse.compare.formats.terminal import terminal
 from mmfuse.compare.judges import judge
 from mmfuse.errors import ConfigError
 from mmfuse.metrics.paired import Scored
@@ -383,3 +384,39 @@ def test_torch_stays_out_of_it(tmp_path):
     code = "import sys; from mmfuse.cli import main; main(sys.argv[1:]); sys.exit('torch' in sys.modules)"
     typed = [sys.executable, "-c", code, "compare", str(tmp_path), "--ref", "a"]
     assert subprocess.run(typed, capture_output=True, timeout=60).returncode == 0
+
+
+def test_folds_are_models_of_one_row_and_tested_fold_by_fold(tmp_path):
+    """Two folds of 60 rows each: the second run has 6 more wrong in one of them, which is .05 of the mean."""
+    for name, errors, rate in (("a", wrong(), 0.1), ("b", wrong(*range(6)), 0.2)):
+        made(tmp_path / name, {0: {}, 1: errors}, cfg={"optimizer.lr": rate})
+        for fold in (0, 1):
+            (tmp_path / name / f"seed-{fold}").rename(tmp_path / name / f"seed-0-fold-{fold}")
+        config = yaml.safe_load((tmp_path / name / "config.yaml").read_text()) | {"seeds": [0], "folds": 2}
+        (tmp_path / name / "config.yaml").write_text(yaml.safe_dump(config))
+    found, _ = lines([tmp_path], reference="a")
+    assert found["b"].figures["accuracy"].values == pytest.approx([1.0, 0.9])
+    assert found["b"].tests["accuracy"].difference == pytest.approx(-0.05)
+
+
+def test_a_name_that_two_rows_have_is_no_reference(tmp_path, capsys):
+    made(tmp_path / "a", {0: {}}, name="twin")
+    made(tmp_path / "b", {0: {}}, name="twin", cfg={"optimizer.lr": 0.1})
+    assert main(["compare", str(tmp_path), "--ref", "twin"]) == ConfigError.exit_code
+    assert "2 rows go by this name" in capsys.readouterr().err
+
+
+def test_one_run_is_a_table_of_one(tmp_path, capsys):
+    made(tmp_path / "a", {0: wrong(*range(6))})
+    assert main(["compare", str(tmp_path / "a"), "--ref", str(tmp_path / "a")]) == 0
+    assert ".900 [.890, .910]" in capsys.readouterr().out
+
+
+def test_a_narrow_terminal_breaks_no_figure(tmp_path):
+    made(tmp_path / "a-name-that-is-much-longer-than-it-needs-to-be", {0: wrong(*range(6)), 1: {}})
+    made(tmp_path / "b", {0: {}, 1: {}}, cfg={"optimizer.lr": 0.1})
+    shown = terminal(comparison([tmp_path], metrics=["accuracy"]), width=50)
+    assert max(map(len, shown.splitlines())) <= 50
+    assert ".950 ± .071\n" in shown
+    assert "[.890, 1.010]\n" in shown
+    assert ".950 ± .071 [.890, 1.010]" in terminal(comparison([tmp_path], metrics=["accuracy"]), width=150)
