@@ -21,11 +21,11 @@ COMMANDS = (
     "eval",
     "predict",
     "report",
+    "compare",
     "cache",
 )
 NOT_BUILT_YET = {
     "sweep": "many experiments: grid, random or Bayesian",
-    "compare": "a table over runs, with paired tests",
     "reproduce": "a published table",
     "export": "a trained model for serving",
     "status": "what is running, waiting, done, failed",
