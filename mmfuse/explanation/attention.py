@@ -103,25 +103,26 @@ def parted(weights: Float[Tensor, "B S"], signals: Signals) -> dict[str, Float[T
 
 
 def of_steps(fusion: AttentionStepsFusion, given: Given, encoded: Signals) -> dict[str, Tensor]:
-    steps = joined(fusion.space(heard(fusion.space.maps, encoded)))
-    return parted(masks.softmax(fusion.score(steps.data), steps.mask), heard(fusion.space.maps, encoded))
+    steps = joined(fusion.space(heard(list(fusion.space.maps), encoded)))
+    return parted(masks.softmax(fusion.score(steps.data), steps.mask), heard(list(fusion.space.maps), encoded))
 
 
 def of_tokens(fusion: EarlyTokensFusion, given: Given, encoded: Signals) -> dict[str, Tensor]:
     """What the token that is the result reads; its own share goes to nobody."""
     block: Any = fusion.blocks[-1]
-    return parted(of_attention(block.attend, given)[:, 0, 1:], heard(fusion.space.maps, encoded))
+    return parted(of_attention(block.attend, given)[:, 0, 1:], heard(list(fusion.space.maps), encoded))
 
 
 def of_latents(fusion: PerceiverFusion, given: Given, encoded: Signals) -> dict[str, Tensor]:
     last: Any = fusion.rounds[-1]
-    return parted(of_attention(last.read.attend, given).mean(dim=1), heard(fusion.space.maps, encoded))
+    return parted(of_attention(last.read.attend, given).mean(dim=1), heard(list(fusion.space.maps), encoded))
 
 
 def of_others(fusion: CrossAttentionFusion, given: Given, encoded: Signals) -> dict[str, Tensor]:
     """Who reads are the other modalities: the mean over those that a row has."""
     found: dict[str, list[Tensor]] = {m: [] for m in fusion.blocks}
-    for m, block in fusion.blocks.items():
+    for m in fusion.blocks:
+        block = fusion.blocks[m]
         read = over_queries(of_attention(block.attend, given), encoded[m].mask)
         for other, weights in parted(read, {o: encoded[o] for o in fusion.blocks if o != m}).items():
             found[other].append(weights)
@@ -131,8 +132,9 @@ def of_others(fusion: CrossAttentionFusion, given: Given, encoded: Signals) -> d
 def of_streams(fusion: MultFusion, given: Given, encoded: Signals) -> dict[str, Tensor]:
     """As above, of the last layer of each stream."""
     found: dict[str, list[Tensor]] = {m: [] for m in fusion.streams}
-    for target, sources in fusion.streams.items():
-        for source, stream in sources.items():
+    for target in fusion.streams:
+        for source in fusion.streams[target]:
+            stream = fusion.streams[target][source]
             found[source].append(
                 over_queries(of_attention(stream.blocks[-1].attend, given), encoded[target].mask)
                 if len(stream.blocks)
@@ -148,7 +150,7 @@ def among(m: str, modalities: Sequence[str], each: Sequence[Tensor], encoded: Si
     return total / here.sum(dim=0).clamp(min=1).unsqueeze(1)
 
 
-def heard(modalities: Mapping[str, Any], encoded: Signals) -> Signals:
+def heard(modalities: Sequence[str], encoded: Signals) -> Signals:
     return {m: encoded[m] for m in modalities}
 
 

@@ -8,7 +8,7 @@ Fed in are the prepared input where that is numbers, pictures of bytes from -1 t
 is word numbers, which have no gradient. A modality of more numbers, or of larger ones, has more to sum.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import torch
@@ -24,7 +24,7 @@ class Shares(NamedTuple):
     of: dict[str, str]  # by modality: "input", or "encoding"
 
 
-def shares(model: Model, signals: Signals, tasks: Mapping[str, Task], heard: Sequence[str] | None = None) -> Shares:
+def shares(model: Model, signals: Signals, tasks: Mapping[str, Task], heard: Collection[str] | None = None) -> Shares:
     """Of tasks on whole rows. The model is to be in evaluation mode; `heard` names modalities, None all of them."""
     leaves: Signals = {}
     encoded: Signals = {}

@@ -16,6 +16,8 @@ Method = Literal["tsne", "umap", "pca"]
 FEWEST = 10  # points below which there is no neighbourhood to keep
 WIDE = 30  # principal components that distances are measured in: to more, t-SNE takes longer and says the same
 
+STEPS = 500  # of t-SNE's descent, which some hundreds of points need no more of
+
 
 def plane(vectors: np.ndarray, method: Method = "tsne", seed: int = 0) -> np.ndarray:
     """(N, D) -> (N, 2), the same for a seed. There have to be two vectors or more."""
@@ -31,7 +33,8 @@ def plane(vectors: np.ndarray, method: Method = "tsne", seed: int = 0) -> np.nda
     narrow = vectors if vectors.shape[1] <= WIDE else principal(vectors, WIDE, seed)
     narrow = narrow / np.std(narrow[:, 0]).clip(min=1e-12)
     perplexity = min(30.0, (len(vectors) - 1) / 3)
-    return np.asarray(TSNE(perplexity=perplexity, init="pca", random_state=seed, n_jobs=1).fit_transform(narrow))
+    tsne = TSNE(perplexity=perplexity, init="pca", max_iter=STEPS, random_state=seed, n_jobs=1)
+    return np.asarray(tsne.fit_transform(narrow))
 
 
 def chosen(method: Method, points: int) -> Method:

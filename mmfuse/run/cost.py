@@ -1,6 +1,7 @@
 """What a run costs: weights, multiply-adds of a row, seconds, memory. What is not known is null, and never guessed."""
 
 import csv
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,6 +35,7 @@ def multiply_adds(one: Reopened, batch: Batch) -> float:
     try:
         with (
             torch.no_grad(),
+            warnings.catch_warnings(action="ignore"),  # of numbers that GPUs of Intel's would compute with
             torch.backends.mkldnn.flags(enabled=False),
             torch.backends.cudnn.flags(enabled=False),
             FlopCounterMode(display=False) as counter,

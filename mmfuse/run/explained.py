@@ -1,4 +1,4 @@
-"""What the first of a finished run's models hears, goes by, attends to and makes of its test rows, and what it costs."""
+"""What the first of a finished run's models hears, goes by, attends to and makes of its test rows; and its cost."""
 
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -29,7 +29,7 @@ def explained(
     cfg: Config,
     one: Reopened,
     examples: Examples,
-    hears: Sequence[str] | None,
+    hears: Collection[str] | None,
     worst: Mapping[str, Sequence[int]],
     without: Collection[str],
     method: Method,
@@ -83,7 +83,7 @@ class Passed(NamedTuple):
     vectors: dict[str, np.ndarray]  # (N, D) by modality, and "fused", NaN where a row lacks it
 
 
-def through(one: Reopened, held: Sequence[Batch], hears: Sequence[str] | None) -> Passed:
+def through(one: Reopened, held: Sequence[Batch], hears: Collection[str] | None) -> Passed:
     device = next(one.model.parameters()).device
     asked = Asked(one.model, one.replica.tasks, hears, embeds=True)
     parts: list[dict[str, torch.Tensor]] = []

@@ -1,7 +1,7 @@
 """What each modality gives to a finished run's models: every seed of every fold on its own test rows, as one table."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ ROWS = 5000  # of a fold's test rows, at most
 AT_ONCE = 256  # rows a batch, or as many as training took at once
 
 
-def given(cfg: Config, one: Reopened, number: int, models: int, hears: Sequence[str] | None) -> dict[str, Any]:
+def given(cfg: Config, one: Reopened, number: int, models: int, hears: Collection[str] | None) -> dict[str, Any]:
     """Of the `number`th of so many models, which has pairings of its own. EMAP is asked of the first alone."""
     return contributions(
         one.model,
@@ -48,7 +48,7 @@ def some(rows: np.ndarray, most: int) -> np.ndarray:
     return rows[np.sort(np.random.default_rng(0).permutation(len(rows))[:most])]
 
 
-def batches(cfg: Config, one: Reopened, rows: np.ndarray, hears: Sequence[str] | None) -> Iterator[Batch]:
+def batches(cfg: Config, one: Reopened, rows: np.ndarray, hears: Collection[str] | None) -> Iterator[Batch]:
     """With nothing of the modalities that the run did not test; None: it tested all."""
     large = {**cfg, "batch_size": max(AT_ONCE, cfg["batch_size"])}
     for batch in loader(large, one.prepared, rows, None):

@@ -22,7 +22,7 @@ FEWEST = 2
 def maps(
     cfg: Config, one: Reopened, vectors: dict[str, np.ndarray], rows: np.ndarray, examples: Examples, method: Method
 ) -> dict[str, Any]:
-    """`vectors` are (N, D) of these N rows, by "fused" and modality; NaN in a row that lacks it, whose point is None."""
+    """`vectors` are (N, D) of these N rows, by "fused" and modality; a row of NaN lacks it, and its point is None."""
     widths = {each.shape[1] for m, each in vectors.items() if m != "fused"}
     joint = shares_space(cfg, one) and len(widths) == 1 and len(vectors) > 2
     together = [m for m in vectors if m != "fused"] if joint else []

@@ -1,6 +1,6 @@
 """How much of what a finished run's model says hangs on each modality, by gradient times input, over its test rows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from mmfuse.types import Batch
 ROWS = 512  # that are asked about, at most
 
 
-def slopes(one: Reopened, batches: Iterable[Batch], hears: Sequence[str] | None) -> dict[str, Any]:
+def slopes(one: Reopened, batches: Iterable[Batch], hears: Collection[str] | None) -> dict[str, Any]:
     """By task and modality the mean and the deviation over rows of its share, and what was differentiated by.
 
     Rows on which nothing counts, such as those without any modality, are left out.
