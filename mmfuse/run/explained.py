@@ -65,9 +65,13 @@ def explained(
         passed = through(one, held, hears)
         if "space" not in without:
             rows = np.concatenate([batch.rows.numpy() for batch in held])
-            places = np.flatnonzero(np.isin(rows, some(rows, MAPPED)))
+            whole = ~np.any([np.isnan(each).any(axis=1) for each in passed.vectors.values()], axis=0)  # (N,)
+            places = some(np.flatnonzero(whole), MAPPED)
             vectors = {name: each[places] for name, each in passed.vectors.items()}
-            found["space"] = maps(cfg, one, vectors, rows[places], examples, method)
+            if len(places) > 1:
+                found["space"] = maps(cfg, one, vectors, rows[places], examples, method)
+            else:
+                left_out["space"] = "a map is of rows that have every modality, and hardly a test row has"
         if "cost" not in without:
             found["cost"] = cost(one, held[0]) | {"seconds_per_row": passed.seconds / sum(len(b.rows) for b in held)}
             if one.prepared.encoded:

@@ -2,7 +2,7 @@
 
 Each of them has a map of its own, for encoders that were trained each by itself share no space, even where their
 vectors are equally wide. Modalities that were made to share one (by an objective, or a task that compares their codes)
-lie in one map, where a row's points can be compared.
+lie in one map, where a row's points can be compared. All maps are of the same rows, which have every modality.
 """
 
 from typing import Any
@@ -16,26 +16,19 @@ from mmfuse.run.reopened import Reopened
 from mmfuse.types import Examples
 
 ROWS = 500  # of which maps are made
-FEWEST = 2
 
 
 def maps(
     cfg: Config, one: Reopened, vectors: dict[str, np.ndarray], rows: np.ndarray, examples: Examples, method: Method
 ) -> dict[str, Any]:
-    """`vectors` are (N, D) of these N rows, by "fused" and modality; a row of NaN lacks it, and its point is None."""
+    """`vectors` are (N, D) of these N rows, two or more, by "fused" and modality; nobody lacks any."""
     widths = {each.shape[1] for m, each in vectors.items() if m != "fused"}
     joint = shares_space(cfg, one) and len(widths) == 1 and len(vectors) > 2
     together = [m for m in vectors if m != "fused"] if joint else []
-    points: dict[str, list[list[float] | None]] = {}
+    points: dict[str, list[list[float]]] = {}
     for names in [[m] for m in vectors if m not in together] + ([together] if joint else []):
-        stacked = np.concatenate([vectors[m] for m in names])
-        known = ~np.isnan(stacked).any(axis=1)
-        if known.sum() < FEWEST:
-            continue
-        where = np.full((len(stacked), 2), np.nan)
-        where[known] = plane(stacked[known], method)
-        for m, part in zip(names, np.split(where, len(names)), strict=True):
-            points[m] = [None if np.isnan(x) else [round(x, 3), round(y, 3)] for x, y in part.tolist()]
+        where = plane(np.concatenate([vectors[m] for m in names]), method).round(3)
+        points |= {m: part.tolist() for m, part in zip(names, np.split(where, len(names)), strict=True)}
     named = {t: labels(task, examples.targets[t][rows]) for t, task in one.replica.tasks.items()}
     return {
         "method": chosen(method, len(rows)),

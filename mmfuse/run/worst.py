@@ -22,8 +22,8 @@ LEAST = 1e-12  # what a probability of 0 counts as
 class Row(NamedTuple):
     row: int
     loss: float
-    answer: np.ndarray  # (K,) in the mean over models, () of a regression
-    target: np.ndarray
+    answer: np.ndarray | np.floating  # (K,) in the mean over models, a number of a regression
+    target: Any  # (C,) or a number
 
 
 Rows = Mapping[str, Sequence["Row"]]  # by task
@@ -65,8 +65,8 @@ def looks(examples: Examples, prepared: Prepared, kinds: Mapping[str, str], rows
 def worst(task: Task, name: str, said: Sequence[Answers], number: int) -> list[Row]:
     """So many rows that have a label, the worst first; of models of other folds, each row by those that tested it."""
     losses: dict[int, list[float]] = {}
-    answers: dict[int, list[np.ndarray]] = {}
-    targets: dict[int, np.ndarray] = {}
+    answers: dict[int, list[np.ndarray | np.floating]] = {}
+    targets: dict[int, Any] = {}
     for one in said:
         answer, target = one.answers[name], one.targets[name]
         for unit in np.flatnonzero(has_label(target)).tolist():
@@ -79,7 +79,7 @@ def worst(task: Task, name: str, said: Sequence[Answers], number: int) -> list[R
     return [Row(row, mean[row], np.mean(answers[row], axis=0), targets[row]) for row in order]
 
 
-def loss(task: Task, answer: np.ndarray, target: Any) -> float:
+def loss(task: Task, answer: np.ndarray | np.floating, target: Any) -> float:
     """-log p of the true class, the mean of that over labels, or the absolute error: natural logarithms."""
     if isinstance(task, Regression):
         return float(abs(answer - target))
