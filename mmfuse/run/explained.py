@@ -1,7 +1,7 @@
 """What the first of a finished run's models hears, goes by, attends to and makes of its test rows; and its cost."""
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +22,7 @@ from mmfuse.run.slopes import ROWS as DIFFERENTIATED
 from mmfuse.run.slopes import slopes
 from mmfuse.types import Batch, Examples
 
+FEW = 16  # rows whose multiply-adds are counted
 LOOKED_AT = 12  # rows a task whose attention is told, besides the worst
 
 
@@ -36,11 +37,11 @@ def explained(
     left_out: dict[str, str],
 ) -> dict[str, Any]:
     """`worst` are rows by task; `left_out` gets what cannot be done, by key."""
-    held = list(batches(cfg, one, some(one.rows, ROWS), hears))
+    rows = some(one.rows, ROWS)
     tasks = one.replica.tasks
     found: dict[str, Any] = {}
     if "weights" not in without:
-        found["weights"] = hearing(one, held, examples, cfg["choices"]["fusion"])
+        found["weights"] = hearing(one, batches(cfg, one, rows, hears), examples, cfg["choices"]["fusion"])
         if found["weights"] is None:
             left_out["weights"] = (
                 f"fusion={cfg['choices']['fusion']} gives its modalities no weights; gated, attention, weighted, moe do"
@@ -62,9 +63,8 @@ def explained(
                 " and encoders such as text_transformer"
             )
     if "space" not in without or "cost" not in without:
-        passed = through(one, held, hears)
+        passed = through(one, batches(cfg, one, rows, hears), hears)
         if "space" not in without:
-            rows = np.concatenate([batch.rows.numpy() for batch in held])
             whole = ~np.any([np.isnan(each).any(axis=1) for each in passed.vectors.values()], axis=0)  # (N,)
             places = some(np.flatnonzero(whole), MAPPED)
             vectors = {name: each[places] for name, each in passed.vectors.items()}
@@ -73,7 +73,8 @@ def explained(
             else:
                 left_out["space"] = "a map is of rows that have every modality, and hardly a test row has"
         if "cost" not in without:
-            found["cost"] = cost(one, held[0]) | {"seconds_per_row": passed.seconds / sum(len(b.rows) for b in held)}
+            first = next(iter(batches(cfg, one, rows[:FEW], hears)))
+            found["cost"] = cost(one, first) | {"seconds_per_row": passed.seconds / len(rows)}
             if one.prepared.encoded:
                 left_out["cost.macs_per_row"] = (
                     f"it is without the frozen encoders of {', '.join(one.prepared.encoded)}, which ran once; "
@@ -87,16 +88,17 @@ class Passed(NamedTuple):
     vectors: dict[str, np.ndarray]  # (N, D) by modality, and "fused", NaN where a row lacks it
 
 
-def through(one: Reopened, held: Sequence[Batch], hears: Collection[str] | None) -> Passed:
+def through(one: Reopened, batches: Iterable[Batch], hears: Collection[str] | None) -> Passed:
     device = next(one.model.parameters()).device
     asked = Asked(one.model, one.replica.tasks, hears, embeds=True)
     parts: list[dict[str, torch.Tensor]] = []
-    began = time.perf_counter()
+    seconds = 0.0
     with torch.no_grad():
-        for batch in held:
+        for batch in batches:
+            began = time.perf_counter()
             signals, targets = moved(batch.signals, device), {t: y.to(device) for t, y in batch.targets.items()}
             parts.append(asked.predict_step(batch._replace(signals=signals, targets=targets), 0)[1])
-    seconds = time.perf_counter() - began
+            seconds += time.perf_counter() - began
     named: dict[str, str] = {}
     for name in parts[0]:  # tasks share what is fused, where it is not theirs
         named.setdefault("fused" if name.startswith("fused for ") else name, name)

@@ -8,6 +8,7 @@ import numpy as np
 
 from mmfuse import masks
 from mmfuse.contribution.contributions import contributions
+from mmfuse.data.columns import Streamed
 from mmfuse.run.loader import loader
 from mmfuse.run.make import Config
 from mmfuse.run.reopened import Reopened
@@ -17,7 +18,7 @@ DRAWS, FEWEST = 20, 3  # pairings of rows over all models, and of each at least
 CURVE_DRAWS, FEWEST_CURVES = 5, 2
 EMAP_ROWS = 500
 ROWS = 5000  # of a fold's test rows, at most
-AT_ONCE = 256  # rows a batch, or as many as training took at once
+AT_ONCE = 256  # rows a batch, or as many as training took at once, which media that memory does not hold keep to
 
 
 def given(cfg: Config, one: Reopened, number: int, models: int, hears: Collection[str] | None) -> dict[str, Any]:
@@ -50,6 +51,7 @@ def some(rows: np.ndarray, most: int) -> np.ndarray:
 
 def batches(cfg: Config, one: Reopened, rows: np.ndarray, hears: Collection[str] | None) -> Iterator[Batch]:
     """With nothing of the modalities that the run did not test; None: it tested all."""
-    large = {**cfg, "batch_size": max(AT_ONCE, cfg["batch_size"])}
+    held = not any(isinstance(column, Streamed) for column in one.prepared.columns.values())
+    large = {**cfg, "batch_size": max(AT_ONCE, cfg["batch_size"])} if held else cfg
     for batch in loader(large, one.prepared, rows, None):
         yield batch if hears is None else batch._replace(signals=masks.keep(batch.signals, hears))
