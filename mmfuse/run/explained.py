@@ -59,8 +59,8 @@ def explained(
         found["attention"] = attending(cfg, one, examples, chosen)
         if not found["attention"]:
             left_out["attention"] = (
-                "nothing in this model attends to steps; fusion=attention_steps, cross_attention, mult or perceiver do,"
-                " and encoders such as text_transformer"
+                "nothing in this model attends to steps, or where it does is not told (pretrained networks);"
+                " fusion=attention_steps, cross_attention, mult and perceiver tell, and encoder.<text>=transformer"
             )
     if "space" not in without or "cost" not in without:
         passed = through(one, batches(cfg, one, rows, hears), hears)
@@ -88,13 +88,13 @@ class Passed(NamedTuple):
     vectors: dict[str, np.ndarray]  # (N, D) by modality, and "fused", NaN where a row lacks it
 
 
-def through(one: Reopened, batches: Iterable[Batch], hears: Collection[str] | None) -> Passed:
+def through(one: Reopened, fetched: Iterable[Batch], hears: Collection[str] | None) -> Passed:
     device = next(one.model.parameters()).device
     asked = Asked(one.model, one.replica.tasks, hears, embeds=True)
     parts: list[dict[str, torch.Tensor]] = []
     seconds = 0.0
     with torch.no_grad():
-        for batch in batches:
+        for batch in fetched:
             began = time.perf_counter()
             signals, targets = moved(batch.signals, device), {t: y.to(device) for t, y in batch.targets.items()}
             parts.append(asked.predict_step(batch._replace(signals=signals, targets=targets), 0)[1])
@@ -103,4 +103,5 @@ def through(one: Reopened, batches: Iterable[Batch], hears: Collection[str] | No
     for name in parts[0]:  # tasks share what is fused, where it is not theirs
         named.setdefault("fused" if name.startswith("fused for ") else name, name)
     order = sorted(named, key=lambda name: name != "fused")
-    return Passed(seconds, {n: torch.cat([part[named[n]] for part in parts]).numpy() for n in order})
+    vectors = {n: torch.cat([part[named[n]] for part in parts]).numpy() for n in order}
+    return Passed(seconds, {n: each for n, each in vectors.items() if not np.isnan(each).all()})  # it hears some only
