@@ -22,7 +22,7 @@ LEAST = 1e-12  # what a probability of 0 counts as
 class Row(NamedTuple):
     row: int
     loss: float
-    answer: np.ndarray | np.floating  # (K,) in the mean over models, a number of a regression
+    answer: Any  # (K,) in the mean over models, a number of a regression
     target: Any  # (C,) or a number
 
 
