@@ -79,7 +79,7 @@ def worst(task: Task, name: str, said: Sequence[Answers], number: int) -> list[R
     return [Row(row, mean[row], np.mean(answers[row], axis=0), targets[row]) for row in order]
 
 
-def loss(task: Task, answer: np.ndarray | np.floating, target: Any) -> float:
+def loss(task: Task, answer: Any, target: Any) -> float:
     """-log p of the true class, the mean of that over labels, or the absolute error: natural logarithms."""
     if isinstance(task, Regression):
         return float(abs(answer - target))
