@@ -47,7 +47,7 @@ def curve(
     thrown = [throws(encodings, among, seed, draw) for draw in range(draws)]
     for rate in rates:
         each, shares = [], []
-        for dice in thrown:
+        for dice in thrown if rate else thrown[:1]:  # where nothing goes missing, all draws are alike
             shown = {m: values >= rate for m, values in dice.items()}
             each.append(scored(encodings, figures, shown=shown))
             had = torch.stack([encodings.present[m] for m in among])  # (M, N)
@@ -55,7 +55,7 @@ def curve(
             shares.append(int(gone.sum()) / max(1, int(had.sum())))
         hidden.append(float(np.mean(shares)))
         for t in figures:
-            heights[t].append([table[t] for table in each])
+            heights[t].append([table[t] for table in each] * (draws // len(each)))
     return {t: about(np.array(values), rates) | {"hidden": hidden} for t, values in heights.items()}
 
 
