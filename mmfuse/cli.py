@@ -20,6 +20,7 @@ COMMANDS = (
     "selftest",
     "eval",
     "predict",
+    "export",
     "cache",
 )
 NOT_BUILT_YET = {
@@ -27,7 +28,6 @@ NOT_BUILT_YET = {
     "report": "one HTML file of a run or a sweep",
     "compare": "a table over runs, with paired tests",
     "reproduce": "a published table",
-    "export": "a trained model for serving",
     "status": "what is running, waiting, done, failed",
     "doctor": "versions, devices, optional parts missing",
 }

@@ -42,14 +42,17 @@ def export(
     Raises `ConfigError` where the model cannot be exported, or where the file says something else; then there is none.
     """
     other = {".onnx": "pt2", ".pt2": "onnx"}[file.suffix]
-    given = drawn(inputs(batches[0]))
+    given = inputs(batches[0])
     if clash := sorted(set(tasks) & set(given)):
         raise ConfigError(f"'{clash[0]}' is a task and an input at once, and an exported model has a name once")
     served = Served(model, tasks, hears, temperatures).eval()
     try:
         found = graph(served, given)
     except Exception as error:  # torch raises what it likes where it cannot follow a model
-        raise ConfigError(f"torch.export cannot follow this model: {first(error)}\n  to go on: {advice(model)}") from error
+        raise ConfigError(
+            f"torch.export cannot follow this model, in neither format: {first(error)}"
+            "\n  to go on: mmfuse predict, which runs the model itself; docs/serving.md lists what can be exported"
+        ) from error
     differences: list[float] = []
 
     def fill(beside: Path) -> None:
@@ -64,8 +67,8 @@ def export(
             raise ConfigError(
                 f"this model cannot be had as {file.suffix[1:]}: {first(error)}\n  to go on: --format {other}"
             ) from error
-        for batch in batches[1:]:
-            differences.append(difference(model, tasks, hears, temperatures, ran, batch, found.steps))
+        asked = (model, tasks, hears, temperatures, ran)
+        differences.extend(difference(*asked, batch, found.steps) for batch in batches[1:])
         if not max(differences) < TOLERANCE:
             raise ConfigError(
                 f"{file.name} says something else than the model: up to {max(differences):.2g} apart, and"
@@ -79,10 +82,6 @@ def export(
 def inputs(batch: Batch) -> dict[str, Tensor]:
     """`<modality>` and `<modality>_mask` of each."""
     return {name: x for m, s in batch.signals.items() for name, x in ((m, s.data), (f"{m}_mask", s.mask))}
-
-
-def drawn(given: dict[str, Tensor]) -> dict[str, Tensor]:
-    return given
 
 
 def padded(given: Mapping[str, Tensor], steps: Mapping[str, int | None]) -> dict[str, Tensor]:
@@ -128,7 +127,3 @@ def difference(
 def first(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0] if lines else ''}"[:300]
-
-
-def advice(model: Model) -> str:
-    return "another fusion or encoder"

@@ -14,7 +14,9 @@ from mmfuse.export.program import quiet
 Ran = Callable[[Mapping[str, Tensor]], dict[str, np.ndarray]]
 
 
-def save_onnx(program: ExportedProgram, names: Sequence[str], tasks: Sequence[str], opset: int | None, to: Path) -> None:
+def save_onnx(
+    program: ExportedProgram, names: Sequence[str], tasks: Sequence[str], opset: int | None, to: Path
+) -> None:
     """All in one file, weights included, which ONNX has room for up to 2 GB."""
     logger = logging.getLogger("torch.onnx")
     before, _ = logger.level, logger.setLevel(logging.ERROR)  # it warns of packages that are not there

@@ -50,7 +50,7 @@ def padded(values: Tensor, steps: int) -> Tensor:
     """(B, T, ...) -> (B, steps, ...), zeros or False at the end."""
     if values.shape[1] == steps:
         return values
-    more = values.new_zeros(len(values), steps - values.shape[1], *values.shape[2:])
+    more = values.new_zeros(values.shape[0], steps - values.shape[1], *values.shape[2:])
     return torch.cat([values, more], dim=1)
 
 

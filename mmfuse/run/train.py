@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from mmfuse.atomic import write_json
+from mmfuse.atomic import write_json, write_text
 from mmfuse.metrics.summary import Answers, summarise
-from mmfuse.record import answers, log, manifest, predictions, tasks
+from mmfuse.record import answers, log, manifest, model_card, predictions, tasks
 from mmfuse.record.facts import classes, facts
 from mmfuse.record.history import History
 from mmfuse.record.status import Status
@@ -25,6 +25,7 @@ from mmfuse.run.prepare import Prepared, divide, load, prepare, whole_rows
 from mmfuse.run.recording import Recording
 from mmfuse.run.settings import advise, averaging, patience, rehearse
 from mmfuse.run.stacked import out_of_fold, refuse_unless_divided, stacks, teach
+from mmfuse.run.tracking import Track, Tracking, tracking
 from mmfuse.run.transfer import Figures, refuse_unless_paired, summary, transferred
 from mmfuse.run.verdict import verdict
 from mmfuse.types import Examples, Listener
@@ -32,6 +33,11 @@ from mmfuse.types import Examples, Listener
 
 def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
     """Every seed of every fold; leaves the whole record in the folder and returns what metrics.json says."""
+    with tracking(cfg, folder) as tracks:
+        return recorded(cfg, folder, listener, tracks)
+
+
+def recorded(cfg: Config, folder: Path, listener: Listener, tracks: Tracking) -> dict[str, Any]:
     status = Status(folder)
     status.say("created")
     set_threads(cfg)
@@ -72,8 +78,9 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
         prepared = prepare(cfg, examples, split, listener=listener) if fold else prepared
         for seed in cfg["seeds"]:
             place = folder / (f"seed-{seed}" if fold is None else f"seed-{seed}-fold-{fold}")
-            with log.to_file(place / "logs" / "rank0.log"):
-                for name, each in replicate(cfg, examples, prepared, seed, place, listener, status, moved).items():
+            with log.to_file(place / "logs" / "rank0.log"), tracks.replicate(place.name, seed) as track:
+                trained = replicate(cfg, examples, prepared, seed, place, listener, status, moved, track)
+                for name, each in trained.items():
                     said[name].append(each)
     tables = {
         name: {t: summarise(task, t, runs, cfg["bootstrap"]) for t, task in examples.tasks.items()}
@@ -87,8 +94,11 @@ def run(cfg: Config, folder: Path, listener: Listener) -> dict[str, Any]:
         metrics |= compared(cfg, metrics["test"], said["test"], data["fingerprint"], examples, listener)
     if moved:
         metrics["transfer"] = summary(moved)
+    tracks.scored(metrics)
     write_json(folder / "metrics.json", metrics)
-    write_json(folder / "manifest.json", about | {"finished": manifest.now()})
+    about |= {"finished": manifest.now()}
+    write_json(folder / "manifest.json", about)
+    write_text(folder / "model_card.md", model_card.card(folder.name, cfg, about, metrics, findings, examples.tasks))
     listener.scored(metrics, {name: task.headline for name, task in examples.tasks.items()})
     status.say("done", exit_code=0)
     return metrics
@@ -127,6 +137,7 @@ def replicate(
     listener: Listener,
     status: Status,
     moved: list[Figures],
+    track: Track,
 ) -> dict[str, Answers]:
     """Trains one model, and asks the best of its epochs about the validation and test rows.
 
@@ -150,7 +161,7 @@ def replicate(
         loader(cfg, prepared, prepared.split.val, None),
         place / "checkpoints",
         patience(cfg, prepared.tasks, schedule),
-        Recording(listener, history, status),
+        Recording(listener, history, status, track),
         averaging(cfg),
     )
     if stacked:
@@ -171,6 +182,8 @@ def replicate(
         )
     answers.save(place / "answers.npz", found)
     test = found["test"]
+    for t, task in prepared.tasks.items():
+        track.send({f"test/{t}/{name}": v for name, v in task.score(test.answers[t], test.targets[t]).items()}, 0)
     recorded = {
         t: (test.rows[t], task.recorded(test.answers[t], test.targets[t])) for t, task in prepared.tasks.items()
     }
