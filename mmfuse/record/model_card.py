@@ -4,6 +4,7 @@ After Mitchell et al., Model Cards for Model Reporting, 2019, https://arxiv.org/
 Hugging Face's. It is made to be given away, so of a run's folders and files it tells names and no paths.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -64,11 +65,21 @@ def finite(value: float | None) -> bool:
 
 def opening(cfg: Config, manifest: Mapping[str, Any]) -> str:
     modalities, chosen = ", ".join(cfg["modalities"]), manifest["choices"]
+    may = len(cfg["modalities"]) > 1 and cfg["dataset"]["missing"]["policy"] == "mask"
+    lacking = " A row may lack any of its modalities, as long as it has one." if may else ""
     return (
         f"Predicts {', '.join(cfg['tasks'])} from {modalities}, fused by {chosen['fusion']}, on the data set"
         f" {chosen['dataset']}. Trained by mmfuse {manifest['versions'].get('mmfuse', '')} on"
-        f" {manifest['created'][:10]}. A row may lack any of its modalities, as long as it has one."
+        f" {manifest['created'][:10]}.{lacking}"
     )
+
+
+def without_folders(said: str) -> str:
+    """
+    >>> without_folders("the first /home/me/data/a.png (row 3)")
+    'the first a.png (row 3)'
+    """
+    return re.sub(r"(?<!\S)['\"]?/\S*/", "", said)
 
 
 def data(cfg: Config, manifest: Mapping[str, Any], findings: Sequence[Finding]) -> str:
@@ -85,10 +96,10 @@ def data(cfg: Config, manifest: Mapping[str, Any], findings: Sequence[Finding]) 
         lines.append(f"| {m} | {cfg['dataset']['modalities'][m]['kind']} | {about['missing'].get(m, 0)} |")
     for t, names in about["classes"].items():
         shown = "" if names is None else f": {', '.join(map(str, names[:20]))}{', ...' if len(names) > 20 else ''}"
-        lines += ["", f"Task {t}{shown or ', a number'}." if names is not None or t in about["classes"] else ""]
+        lines += ["", f"Task {t}{shown}."]
     worse = [finding for finding in findings if finding.grade != "note"]
     lines += ["", f"The audit has {len(worse)} warnings{':' if worse else '.'}"]
-    lines += [f"- {finding.where or 'all'}, {finding.check}: {finding.said}" for finding in worse]
+    lines += [f"- {finding.where or 'all'}, {finding.check}: {without_folders(finding.said)}" for finding in worse]
     return "\n".join(lines)
 
 
@@ -96,7 +107,7 @@ def model(cfg: Config, manifest: Mapping[str, Any]) -> str:
     chosen = manifest["choices"]
     lines = [f"{manifest['parameters']:,} parameters.", "", "| part | choice |", "|---|---|"]
     lines += [f"| encoder of {m} | {cfg['encoder'][m]['name']} |" for m in cfg["modalities"]]
-    lines += [f"| {part} | {chosen[part]} |" for part in PARTS if part in chosen]
+    lines += [f"| {part} | {chosen[part]} |" for part in PARTS if chosen.get(part, "none") != "none"]
     if cfg["objectives"]:
         lines.append(f"| objectives | {', '.join(cfg['objectives'])} |")
     return "\n".join(lines)
@@ -109,8 +120,8 @@ def training(cfg: Config, manifest: Mapping[str, Any]) -> str:
     epochs = cfg["trainer"].get("max_epochs")
     return (
         f"Seeds {', '.join(map(str, manifest['seeds']))}{folds}. At most {epochs} epochs, batches of"
-        f" {cfg['batch_size']} rows, learning rate {cfg['optimizer'].get('lr')}; the epoch with the best"
-        f" {cfg['early_stopping']['monitor']} validation figure was kept. On {devices}."
+        f" {cfg['batch_size']} rows, learning rate {cfg['optimizer'].get('lr')}; validation rows"
+        f" chose the epoch (early_stopping.monitor={cfg['early_stopping']['monitor']}). On {devices}."
         f" Modality dropout {cfg['drop']:g}."
     )
 

@@ -22,24 +22,14 @@ from mmfuse.record.status import Status
 from mmfuse.run.make import Config
 from mmfuse.types import Listener, Task
 
-ASIDE = (
-    "name",
-    "output_dir",
-    "baselines",
-    "cache",
-    "threads",
-    "loader",
-    "bootstrap",
-    "logger",
-    "choices",
-)  # change no result
+ASIDE = ("name", "output_dir", "baselines", "cache", "threads", "loader", "bootstrap", "choices")  # change no result
 PLAIN = {"fusion": "concat", "model": "feature", "balance": "plain", "schedule": "synchronous", "completion": "none"}
 
 
 def wanted(cfg: Config) -> dict[str, Config]:
     """By name, such as "text", "concat" and "task digit"; each its whole config."""
+    cfg = {k: v for k, v in cfg.items() if k != "logger"}  # a tracker hears of the run, whose verdict names them
     plain = {**cfg, "objectives": {}, "baselines": False, "strategy": {**cfg["strategy"], "transfer": False}}
-    cfg = {k: v for k, v in cfg.items() if k != "logger"}  # a tracker hears of the run, which names what it is against
     for group, name in PLAIN.items():
         plain[group] = option(group, name)
     plain["choices"] = {**cfg["choices"], **PLAIN}

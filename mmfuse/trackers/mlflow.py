@@ -19,8 +19,6 @@ class MLflow(Tracker):
         self.whole: str | None = None  # the id of the whole run, which others are within
 
     def open(self, name: str | None, run: Path, outputs: Path) -> "MLFlowLogger":
-        for module in ("mlflow", "alembic"):  # which tell of every table that they make
-            logging.getLogger(module).setLevel(logging.WARNING)
         logger = logger_class()(
             self.experiment,
             run_name=run.name if name is None else f"{run.name}/{name}",
@@ -35,7 +33,11 @@ class MLflow(Tracker):
 
 def logger_class() -> Any:
     """MLflow's import takes seconds, so Lightning's logger is not made a class of ours before it is asked for."""
+    import mlflow  # noqa: F401  # which sets up its logging
     from pytorch_lightning.loggers import MLFlowLogger
+
+    for module in ("mlflow", "alembic"):  # which tell of every table that they make
+        logging.getLogger(module).setLevel(logging.WARNING)
 
     class Named(MLFlowLogger):
         def log_metrics(self, metrics: Any, step: int | None = None) -> None:
