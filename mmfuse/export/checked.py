@@ -51,7 +51,7 @@ def export(
     except Exception as error:  # torch raises what it likes where it cannot follow a model
         raise ConfigError(
             f"torch.export cannot follow this model, in neither format: {first(error)}"
-            "\n  to go on: mmfuse predict, which runs the model itself; docs/serving.md lists what can be exported"
+            "\n  to go on: mmfuse predict, which runs the model itself, or another fusion or encoder"
         ) from error
     differences: list[float] = []
 
