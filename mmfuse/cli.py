@@ -22,12 +22,12 @@ COMMANDS = (
     "predict",
     "report",
     "compare",
+    "export",
     "cache",
 )
 NOT_BUILT_YET = {
     "sweep": "many experiments: grid, random or Bayesian",
     "reproduce": "a published table",
-    "export": "a trained model for serving",
     "status": "what is running, waiting, done, failed",
     "doctor": "versions, devices, optional parts missing",
 }

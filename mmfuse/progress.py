@@ -147,6 +147,13 @@ class Lines(Listener):
         by = models[0] if len(models) == 1 else f"the mean of {len(models)} models ({', '.join(models)})"
         self.write(f"predicted {rows} rows by {by}\nsaved {file}")
 
+    def exported(self, file: str, model: str, difference: float, rows: Sequence[int], fixed: Mapping[str, int]) -> None:
+        for modality, steps in fixed.items():
+            self.advised(modality, f"exported for exactly {steps} steps: pad to them, with a mask of False")
+        batches = " and ".join(map(str, rows))
+        self.write(f"exported {model}; run on {batches} test rows, it is within {difference:.1g} of the model")
+        self.write(f"saved {file} and {file}.json")
+
 
 class Terminal(Lines):
     """A live bar with speed, time left, loss and the best validation figure, under a growing table of epochs."""
@@ -289,6 +296,9 @@ class JsonLines(Listener):
 
     def predicted(self, rows: int, file: str, models: Sequence[str]) -> None:
         self.say("predicted", rows=rows, file=file, models=list(models))
+
+    def exported(self, file: str, model: str, difference: float, rows: Sequence[int], fixed: Mapping[str, int]) -> None:
+        self.say("exported", file=file, model=model, difference=difference, rows=list(rows), fixed=dict(fixed))
 
 
 def close(listener: Listener) -> None:

@@ -511,3 +511,9 @@ class Listener:
 
     def predicted(self, rows: int, file: str, models: Sequence[str]) -> None:
         """Trained models, by the names of their folders, were asked about so many rows; the file has their mean."""
+
+    def exported(self, file: str, model: str, difference: float, rows: Sequence[int], fixed: Mapping[str, int]) -> None:
+        """A model is a file now, which was run on batches of so many rows and differs from it by so much at most.
+
+        `fixed` is by modality how many steps it has to have, where not any number will do.
+        """

@@ -20,7 +20,7 @@ def defaults(catalog: Catalog) -> dict[str, str]:
     return {group: name for entry in listed if isinstance(entry, dict) for group, name in entry.items()}
 
 
-TO_COME = ("logger", "sweep", "launcher")
+TO_COME = ("sweep", "launcher")
 
 
 class Schema(NamedTuple):

@@ -31,6 +31,7 @@ PLAIN = {"fusion": "concat", "model": "feature", "balance": "plain", "schedule":
 
 def wanted(cfg: Config) -> dict[str, Config]:
     """By name, such as "text", "concat" and "task digit"; each its whole config."""
+    cfg = {k: v for k, v in cfg.items() if k != "logger"}  # a tracker hears of the run, whose verdict names them
     plain, found = plainly(cfg, PLAIN), {}
     if len(cfg["modalities"]) > 1:
         found = {m: narrowed(plain, modalities=[m]) for m in cfg["modalities"]}
