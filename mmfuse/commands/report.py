@@ -1,25 +1,29 @@
 """`mmfuse report`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmfuse.commands.parser import Parser, add_talk
 from mmfuse.errors import ConfigError, UserError
 
-ABOUT = "one HTML file of a run, with tables and pictures, and the same as Markdown"
+ABOUT = "one HTML file of a run, or of several, with tables and pictures, and the same as Markdown"
 EXAMPLES = """examples:
   mmfuse report outputs/latest                 report.html, report.md and figures/*.svg in the run's folder
   mmfuse report outputs/latest --no-analysis   from what the run recorded, without asking its model again
   mmfuse report outputs/latest -o said.html    the page elsewhere; said.md and figures/ beside it
+  mmfuse report outputs/                       several runs, such as a sweep's: how they compare, and what makes it
 
 What each modality gives, noise, the shared space and the worst errors are computed once and kept in analysis.json."""
 
 
 def run(typed: list[str]) -> int:
     parser = Parser("report", ABOUT, EXAMPLES)
-    parser.add_argument("run", metavar="RUN", type=Path, help="a finished run's folder, such as outputs/latest")
+    parser.add_argument(
+        "runs", metavar="RUN", nargs="+", type=Path, help="a finished run's folder, or folders of several"
+    )
     parser.add_argument("-o", dest="output", metavar="FILE", type=Path, help="default: RUN/report.html")
+    parser.add_argument("--ref", metavar="RUN", help="of several: the run that the others are tested against")
     parser.add_argument(
         "--no-analysis", action="store_true", help="do not ask the model; analysis.json is read if there"
     )
@@ -28,15 +32,31 @@ def run(typed: list[str]) -> int:
     options = parser.parse_args(typed)
     from mmfuse.run.finished import refuse_unless_finished
 
-    folder = refuse_unless_finished(options.run)
-    page = (options.output or folder / "report.html").absolute()
+    several = len(options.runs) > 1 or (options.runs[0].is_dir() and not (options.runs[0] / "status.json").exists())
+    folder = options.runs[0] if several else refuse_unless_finished(options.runs[0])
+    place = Path() if len(options.runs) > 1 else folder
+    page = (options.output or place / "report.html").absolute()
     check_place(page)
     refuse_without_libraries()
+    if several:
+        from mmfuse.compare.comparison import comparison
+        from mmfuse.compare.page import counted, sections
+
+        about = comparison(options.runs, options.ref)
+        return told(write("Comparison", sections(about), counted(about), page), options)
     from mmfuse.report.record import read
 
     read(folder)  # a damaged record is told before the model is asked
     why = "it was left out (--no-analysis)" if options.no_analysis else analysed(folder, options)
-    written = write(read(folder, why), page)
+    from mmfuse.report import build
+
+    record = read(folder, why)
+    return told(
+        write(record.name, build.sections(record, *defaults(record.config)), build.about(record), page), options
+    )
+
+
+def told(written: list[Path], options: Any) -> int:
     if not options.quiet:
         say(written, options.json)
     return 0
@@ -86,15 +106,14 @@ def fresh(folder: Path) -> bool:
     return kept.exists() and kept.stat().st_mtime >= max(models, default=0.0)
 
 
-def write(record: Any, page: Path) -> list[Path]:
+def write(title: str, parts: Sequence[Any], about: str, page: Path) -> list[Path]:
+    """The page, the same as Markdown, and its charts."""
     from mmfuse.atomic import write_text
-    from mmfuse.report import build, figures
+    from mmfuse.report import figures
     from mmfuse.report.blocks import charts
     from mmfuse.report.markdown import markdown
     from mmfuse.report.page import page as paged
 
-    parts = build.sections(record, *defaults(record.config))
-    title, about = f"{record.name}", build.about(record)
     try:
         write_text(page, paged(title, parts, about))
         write_text(page.with_suffix(".md"), markdown(title, parts, about))

@@ -3,11 +3,9 @@
 import json
 import zipfile
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from mmfuse.compare import drawn, units
+from mmfuse.compare import drawn
 from mmfuse.compare.drawn import Answered
 from mmfuse.compare.folding import Row
 from mmfuse.compare.judges import Judge, judge
@@ -17,27 +15,17 @@ class UntestableError(Exception):
     """Says why answers cannot be judged anew."""
 
 
-class Groups(NamedTuple):
-    of_rows: np.ndarray | None  # (N,) None where each row is its own
-    note: str | None  # what has to be said where there are groups that cannot be had
+def ungrouped(row: Row) -> str | None:
+    """What has to be said where rows come in groups, and a run from before answers.npz had them does not tell which."""
+    name = row.first.cfg["dataset"]["split"].get("group")
+    if name is None or drawn.grouped(row.parts[0]):
+        return None
+    return f"rows are drawn one by one, though they come in groups ({name}), which its answers.npz does not tell"
 
 
-def groups(row: Row) -> Groups:
-    name = units.named(row)
-    if name is None:
-        return Groups(None, None)
+def answers(row: Row, task: str) -> Answered:
     try:
-        return Groups(units.groups(row), None)
-    except Exception as error:  # data sets raise what they like where their files are gone
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        return Groups(
-            None, f"rows are drawn one by one, though they come in groups ({name}), which cannot be had: {reason}"
-        )
-
-
-def answers(row: Row, task: str, groups: np.ndarray | None) -> Answered:
-    try:
-        return drawn.answered(row.parts, task, groups)
+        return drawn.answered(row.parts, task)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise UntestableError(f"its answers.npz is missing or damaged ({type(error).__name__})") from error
 

@@ -14,15 +14,21 @@ Answered = Sequence[tuple[int | None, Scored]]  # of one row: each model's fold,
 Figures = Mapping[str, np.ndarray]  # (R,) each
 
 
-def answered(parts: Sequence[Part], task: str, groups: np.ndarray | None) -> Answered:
-    """What a row's models said of their test units. `groups` (N,) of the data set's rows, where it names any."""
-    return [(part.fold, scored(part, task, groups)) for part in parts]
+def answered(parts: Sequence[Part], task: str) -> Answered:
+    """What a row's models said of their test units, which are drawn by their groups where they have any."""
+    return [(part.fold, scored(part, task)) for part in parts]
 
 
-def scored(part: Part, task: str, groups: np.ndarray | None) -> Scored:
+def scored(part: Part, task: str) -> Scored:
     with np.load(part.folder / "answers.npz", allow_pickle=False) as arrays:
         rows, answer, target = (arrays[f"test|{task}|{name}"] for name in ("rows", "answers", "targets"))
-    return Scored(rows if groups is None else groups[rows], answer, target)
+        groups = f"test|{task}|groups"
+        return Scored(arrays[groups] if groups in arrays.files else rows, answer, target)
+
+
+def grouped(part: Part) -> bool:
+    with np.load(part.folder / "answers.npz", allow_pickle=False) as arrays:
+        return any(name.endswith("|groups") for name in arrays.files)
 
 
 def by_fold(said: Answered) -> dict[int | None, Scored]:

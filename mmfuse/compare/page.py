@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmfuse.compare.charts import main_effects, parallel
-from mmfuse.compare.comparison import comparison
 from mmfuse.compare.effects import comparable, effects
 from mmfuse.compare.grid import grid
 from mmfuse.compare.table import Comparison, Figure, Line, Tested
@@ -21,16 +20,18 @@ DESCRIPTIVE = (
 )
 
 
-def report(places: Sequence[Path], reference: str | None = None) -> str:
-    """The page of runs' folders, or of folders that hold some."""
-    return page(comparison(places, reference))
-
-
 def page(about: Comparison) -> str:
+    return framed("Comparison", sections(about), counted(about))
+
+
+def sections(about: Comparison) -> list[Section]:
+    return [tables(about), axes(about), values(about), verdicts(about), unfinished(about)]
+
+
+def counted(about: Comparison) -> str:
+    """The line under the title."""
     rows = list(about.rows())
-    models = sum(len(row.parts) for row in rows)
-    sections = [tables(about), axes(about), values(about), verdicts(about), unfinished(about)]
-    return framed("Comparison", sections, f"{len(rows)} rows of {models} trained models")
+    return f"{len(rows)} rows of {sum(len(row.parts) for row in rows)} trained models"
 
 
 def tables(about: Comparison) -> Section:

@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from mmfuse.compare import drawn
-from mmfuse.compare.asked import Groups, UntestableError, about, answers, groups, judge_of, samples_of
+from mmfuse.compare.asked import UntestableError, about, answers, judge_of, samples_of, ungrouped
 from mmfuse.compare.comparable import apart
 from mmfuse.compare.drawn import Answered
 from mmfuse.compare.folding import Row
@@ -27,13 +25,12 @@ def tests(
         if row is not base and (reason := apart(base, row)):
             why.setdefault(reason, []).append(row.label)
     near = [row for row in rows if row is not base and apart(base, row) is None]
-    drawn_by = groups(base) if near else Groups(None, None)
     for task, metrics in asked.items():
         figures = [m for m in metrics if m in base.figures(task)]
         others: list[tuple[Row, Answered]] = []
         try:
             judge = judge_of(base, task, figures)
-            ours = answers(base, task, drawn_by.of_rows)
+            ours = answers(base, task)
         except UntestableError as error:
             if near and figures:
                 why.setdefault(f"the reference cannot be tested for {task}: {error}", []).append("all")
@@ -42,7 +39,7 @@ def tests(
         figures = [m for m in figures if m in once]
         for row in (row for row in near if row.figures(task)):
             try:
-                others.append((row, alike(base, ours, row, task, figures, drawn_by.of_rows)))
+                others.append((row, alike(base, ours, row, task, figures)))
             except UntestableError as error:
                 why.setdefault(str(error), []).append(row.label)
         if others and figures:
@@ -56,14 +53,12 @@ def tests(
     }
     notes = [f"not tested against {base.label}: {said(labels)}: {reason}" for reason, labels in why.items()]
     if tested:
-        notes += [drawn_by.note] if drawn_by.note else []
+        notes += [said_once] if (said_once := ungrouped(base)) else []
         notes.append(f"p is of two-sided paired tests against {base.label}, Holm over {len(tested)}")
     return tested, notes
 
 
-def alike(
-    base: Row, ours: Answered, row: Row, task: str, figures: Sequence[str], of_rows: np.ndarray | None
-) -> Answered:
+def alike(base: Row, ours: Answered, row: Row, task: str, figures: Sequence[str]) -> Answered:
     """What a row said, if it was asked what the reference was asked."""
     there = row.figures(task)
     if absent := [m for m in figures if m not in there]:
@@ -71,7 +66,7 @@ def alike(
     told, theirs = about(base, task), about(row, task)
     if (told["kind"], told.get("classes")) != (theirs["kind"], theirs.get("classes")):
         raise UntestableError(f"its task '{task}' is of other classes or another kind")
-    found = answers(row, task, of_rows)
+    found = answers(row, task)
     if not drawn.same_questions(ours, found):
         raise UntestableError("its tested rows or their labels are others")
     return found
