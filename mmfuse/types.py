@@ -180,6 +180,10 @@ class Task(ABC):
     def resampled(self, answer: np.ndarray, target: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
         """The same figures where unit n is taken counts[r, n] times: (R, U) -> (R,) each. NaN where undefined."""
 
+    def figure(self, name: str, answer: np.ndarray, target: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        """One of these figures, (R,), which may be had without the others; `KeyError` where there is none."""
+        return self.resampled(answer, target, counts)[name]
+
     @abstractmethod
     def recorded(self, answer: np.ndarray, target: np.ndarray) -> dict[str, Any]:
         """Columns by name, U values each, as predictions.parquet is to have them."""

@@ -16,7 +16,7 @@ Method = Literal["tsne", "umap", "pca"]
 FEWEST = 10  # points below which there is no neighbourhood to keep
 WIDE = 30  # principal components that distances are measured in: to more, t-SNE takes longer and says the same
 
-STEPS = 500  # of t-SNE's descent, which some hundreds of points need no more of
+STEPS = 350  # of t-SNE's descent, which some hundreds of points need no more of
 
 
 def plane(vectors: np.ndarray, method: Method = "tsne", seed: int = 0) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from scipy import stats
 
-from mmfuse.metrics.bootstrap import Resampled, draw, percentiles
+from mmfuse.metrics.bootstrap import draw, percentiles
 
 POWER = 0.8  # with which a detectable difference would be found
 
@@ -27,8 +27,12 @@ class Scored(NamedTuple):
 
 
 @runtime_checkable
-class Judge(Resampled, Protocol):
+class Judge(Protocol):
     """A task, or whatever else scores answers."""
+
+    def figure(self, name: str, answer: np.ndarray, target: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        """One figure of units that are taken counts[r, u] times: (R, U) -> (R,)."""
+        ...
 
     def score(self, answer: np.ndarray, target: np.ndarray) -> dict[str, Any]:
         """Figures by name."""
@@ -54,7 +58,7 @@ def differ(
     drawn = []
     for draws in draw([run.units for run in first], samples):
         both = [
-            np.mean([task.resampled(r.answer, r.target, d)[figure] for d, r in zip(draws, runs, strict=True)], axis=0)
+            np.mean([task.figure(figure, r.answer, r.target, d) for d, r in zip(draws, runs, strict=True)], axis=0)
             for runs in (first, second)
         ]
         drawn.append(both[0] - both[1])

@@ -20,7 +20,7 @@ def contributions(record: Record) -> Section:
     for task, table in record.contributions():
         blocks += of_task(task, table, len(record.tasks) > 1)
     if blocks:
-        blocks.append(Prose(explained(record.analysis["contributions"]), True))
+        blocks.append(Prose(explained(record.analysis["contributions"], record.analysis.get("rows", 0)), True))
     return Section("contributions", "What each modality gives", blocks, record.why("contributions"))
 
 
@@ -80,11 +80,16 @@ def emap(figure: str, about: Mapping[str, Any]) -> str:
     return f"{said}: {found}, {change}, on {about['rows']:,} rows{shows}."
 
 
-def explained(about: Mapping[str, Any]) -> str:
+def explained(about: Mapping[str, Any], tested: int) -> str:
     how = ABSENCES.get(about.get("absence", ""), "A modality is taken away")
     times = f", {about['draws']} times" if about.get("draws", 1) > 1 else ""
+    of = (
+        f" Of {tested:,} test rows {about['rows']:,} were asked about, drawn by chance."
+        if about["rows"] < tested
+        else ""
+    )
     return (
         f"{how}{times}; ± is the deviation over those draws. Shapley values share the figure out among modalities, "
         "all orders of adding them alike (they sum to the figure less that of no modality). Leave-one-out: what is "
-        "lost without it. Perceptual: what is lost when it is permuted."
+        f"lost without it. Perceptual: what is lost when it is permuted.{of}"
     )

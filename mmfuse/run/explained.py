@@ -12,7 +12,7 @@ from mmfuse.explanation.space import Method
 from mmfuse.learner.asked import Asked
 from mmfuse.run.attending import attending
 from mmfuse.run.cost import cost
-from mmfuse.run.given import ROWS, batches, some
+from mmfuse.run.given import FEWEST_ROWS, batches, some
 from mmfuse.run.hearing import hearing
 from mmfuse.run.make import Config
 from mmfuse.run.maps import ROWS as MAPPED
@@ -37,7 +37,7 @@ def explained(
     left_out: dict[str, str],
 ) -> dict[str, Any]:
     """`worst` are rows by task; `left_out` gets what cannot be done, by key."""
-    rows = some(one.rows, ROWS)
+    rows = some(one.rows, FEWEST_ROWS)
     tasks = one.replica.tasks
     found: dict[str, Any] = {}
     if "weights" not in without:

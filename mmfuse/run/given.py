@@ -15,9 +15,10 @@ from mmfuse.run.reopened import Reopened
 from mmfuse.types import Batch
 
 DRAWS, FEWEST = 20, 3  # pairings of rows over all models, and of each at least
-CURVE_DRAWS, FEWEST_CURVES = 5, 2
-EMAP_ROWS = 500
-ROWS = 5000  # of a fold's test rows, at most
+CURVE_DRAWS, FEWEST_CURVES = 4, 2
+RATES = (0.0, 0.2, 0.4, 0.6, 0.8)
+EMAP_ROWS = 300
+ROWS, FEWEST_ROWS = 3000, 1000  # test rows asked about over all models, and of each at least
 AT_ONCE = 256  # rows a batch, or as many as training took at once, which media that memory does not hold keep to
 
 
@@ -25,9 +26,10 @@ def given(cfg: Config, one: Reopened, number: int, models: int, hears: Collectio
     """Of the `number`th of so many models, which has pairings of its own. EMAP is asked of the first alone."""
     return contributions(
         one.model,
-        batches(cfg, one, some(one.rows, ROWS), hears),
+        batches(cfg, one, some(one.rows, max(FEWEST_ROWS, ROWS // models)), hears),
         one.replica.tasks,
         draws=shared_out(DRAWS, models, FEWEST),
+        rates=RATES,
         curve_draws=shared_out(CURVE_DRAWS, models, FEWEST_CURVES),
         emap_rows=0 if number else EMAP_ROWS,
         seed=number,

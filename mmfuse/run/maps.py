@@ -15,7 +15,7 @@ from mmfuse.run.members import labels
 from mmfuse.run.reopened import Reopened
 from mmfuse.types import Examples
 
-ROWS = 500  # of which maps are made
+ROWS = 300  # of which maps are made
 
 
 def maps(

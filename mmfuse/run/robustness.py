@@ -26,6 +26,7 @@ from mmfuse.record import log
 from mmfuse.run import baselines
 from mmfuse.run.answers_of import Ready, heard, own_rows
 from mmfuse.run.finished import Finished, Place
+from mmfuse.run.given import some
 from mmfuse.run.loader import loader
 from mmfuse.run.make import Config
 from mmfuse.run.noisy import Noisy
@@ -49,22 +50,24 @@ def noise_curves(
     modalities: Collection[str] | None = None,
     draws: int = DRAWS,
     seed: int = 0,
+    most: int | None = None,
 ) -> dict[str, Any]:
     """By task, modality and kind of noise, in each task's first figure; the same of `late`, a late fusion's run.
 
     `asked` None is every kind that fits each modality, at its own levels. A kind that cannot be is left out with the
-    reason where all were asked for, and else refused. A level without any noise that is not 0 is written null.
+    reason where all were asked for, and else refused. `most` rows of a fold are asked about, drawn by chance. A level
+    without any noise that is not 0 is written null.
     """
     if draws < 1:
         raise ValueError(f"draws={draws}: at least 1 is needed")
     tasks = replica(run.places[0]).tasks
     wanted = everything(run.cfg) if asked is None else asked
-    heights, left_out, rows = measured(run, wanted, asked is not None, split, modalities, draws, seed, listener)
+    heights, left_out, rows = measured(run, wanted, asked is not None, split, modalities, draws, seed, most, listener)
     named = {t: task.headline[0] for t, task in tasks.items()}
     found: dict[str, Any] = {"split": split, "rows": rows, "draws": draws, "seed": seed, "figure": named}
     found |= {"tasks": curves(heights, wanted), "left_out": left_out}
     if late is not None:
-        theirs, _, _ = measured(late, wanted, False, split, modalities, draws, seed, Listener())
+        theirs, _, _ = measured(late, wanted, False, split, modalities, draws, seed, most, Listener())
         found["late"] = curves(theirs, wanted)
         found["robustness"] = robustness(found["tasks"], found["late"], named)
     return found
@@ -82,6 +85,7 @@ def measured(
     modalities: Collection[str] | None,
     draws: int,
     seed: int,
+    most: int | None,
     listener: Listener,
 ) -> tuple[Heights, dict[str, dict[str, str]], int]:
     """The figures of each of the run's models, what is left out and why, and how many rows were asked about."""
@@ -95,6 +99,7 @@ def measured(
     with tempfile.TemporaryDirectory() as aside, log.to_file(Path(aside) / "warnings.log"), torch.no_grad():
         for places in by_fold(run.places):
             prepared, rows = prepared_for(ready, places[0])
+            rows = rows if most is None else some(rows, most)
             number += len(rows)
             noisy, chosen, left_out = possible(run.cfg, examples, prepared, asked, strict, device, seed)
             if not parts and (anew := [m for m, each in noisy.items() if each.encoder is not None]):

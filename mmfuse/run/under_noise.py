@@ -93,5 +93,4 @@ def exact(task: Task, units: Units) -> float:
 def quick(task: Task, units: Units) -> float:
     """The same but for the last bit, in a tenth of scikit-learn's time."""
     target = units.target.numpy()
-    table = task.resampled(task.answer(units.prediction), target, np.ones((1, len(target))))
-    return float(table[task.headline[0]][0])
+    return float(task.figure(task.headline[0], task.answer(units.prediction), target, np.ones((1, len(target))))[0])
