@@ -2,7 +2,8 @@
 
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
+from io import StringIO
 from typing import NamedTuple
 
 import torch
@@ -40,8 +41,8 @@ def inputs(program: ExportedProgram) -> list[torch.fx.Node]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """What the exporters say of their own code, which nobody who exports can mend."""
-    with warnings.catch_warnings():
+    """What the exporters say of their own code, and print of a graph that they give up on: nobody can mend it."""
+    with warnings.catch_warnings(), redirect_stderr(StringIO()):
         for module in ("torch", "onnx", "onnxscript", "onnx_ir", "copyreg"):  # copyreg: torch copies its own trees
             warnings.filterwarnings("ignore", module=rf"{module}(\.|$)")
         yield
