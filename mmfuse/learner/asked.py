@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from mmfuse import masks
 from mmfuse.errors import ConfigError, TrainingError
+from mmfuse.learner.lean import lean
 from mmfuse.learner.learner import joined
 from mmfuse.models.heads import RowHead, StepHead
 from mmfuse.types import Batch, Model, Task, Units
@@ -28,6 +29,10 @@ class Asked(L.LightningModule):
         """Only what the encoders say of the modalities in `hears` is heard; None: all."""
         super().__init__()
         self.model, self.tasks, self.hears, self.embeds = model, tasks, hears, embeds
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """As the learner does: batches are made on the CPU."""
+        return batch if device.type == "cpu" else super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def predict_step(self, batch: Batch, _: int) -> tuple[dict[str, Units], dict[str, Tensor]]:
         encoded = self.model.encode(batch.signals)
@@ -45,8 +50,9 @@ class Asked(L.LightningModule):
             units = task.units(said[name], target)
             place = batch.rows.cpu()[units.place.cpu()]
             found[name] = Units(units.prediction.float().cpu(), units.target.cpu(), place)
-        embeddings = {m: s.pooled().masked_fill(~s.present[:, None], torch.nan) for m, s in heard.items()}
-        embeddings = embeddings | fused if self.embeds else {}
+        if not self.embeds:
+            return found, {}
+        embeddings = {m: s.pooled().masked_fill(~s.present[:, None], torch.nan) for m, s in heard.items()} | fused
         return found, {name: vectors.float().cpu() for name, vectors in embeddings.items()}
 
 
@@ -76,6 +82,7 @@ def ask(asked: Asked, make_trainer: Callable[..., L.Trainer], rows: DataLoader[B
     except (MisconfigurationException, RuntimeError, KeyError, ImportError) as error:
         said = str(error).splitlines()[0]
         raise ConfigError(f"trainer: {said}\n  to go on: trainer.accelerator=cpu, or another device") from error
+    lean(trainer)
     parts = trainer.predict(asked, rows)
     if not parts:
         raise TrainingError("nothing was predicted: there are no rows")
