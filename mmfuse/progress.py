@@ -14,7 +14,7 @@ from mmfuse import __version__
 from mmfuse.atomic import finite
 from mmfuse.audit import shown
 from mmfuse.types import Finding, Listener
-from mmfuse.wording import curve_lines, figure, judged, moved, number
+from mmfuse.wording import contribution_lines, curve_lines, figure, judged, moved, number
 
 SHOWN = 4  # validation scores a line
 WIDTH = 100  # of a table that is not written to a terminal
@@ -142,6 +142,9 @@ class Lines(Listener):
 
     def curved(self, what: str, table: Mapping[str, Any]) -> None:
         self.write("\n".join(curve_lines(table)))
+
+    def contributed(self, table: Mapping[str, Any]) -> None:
+        self.write("\n".join(contribution_lines(table)))
 
     def predicted(self, rows: int, file: str, models: Sequence[str]) -> None:
         by = models[0] if len(models) == 1 else f"the mean of {len(models)} models ({', '.join(models)})"
@@ -293,6 +296,9 @@ class JsonLines(Listener):
 
     def curved(self, what: str, table: Mapping[str, Any]) -> None:
         self.say("curves", of=what, **table)
+
+    def contributed(self, table: Mapping[str, Any]) -> None:
+        self.say("contributions", **table)
 
     def predicted(self, rows: int, file: str, models: Sequence[str]) -> None:
         self.say("predicted", rows=rows, file=file, models=list(models))

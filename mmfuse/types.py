@@ -513,6 +513,9 @@ class Listener:
     def curved(self, what: str, table: Mapping[str, Any]) -> None:
         """A finished run's figures over rising levels of "noise", or rates of "missing" values."""
 
+    def contributed(self, table: Mapping[str, Any]) -> None:
+        """What each modality gives to a finished run's models; see mmfuse/contribution/contributions.py."""
+
     def predicted(self, rows: int, file: str, models: Sequence[str]) -> None:
         """Trained models, by the names of their folders, were asked about so many rows; the file has their mean."""
 

@@ -16,6 +16,7 @@ EXAMPLES = """examples:
   mmfuse eval outputs/latest --missing image=0,.25,.5,1 --missing audio+text=0,1
   mmfuse eval outputs/latest --noise image.blur=0,1,2,4 --noise text.words=0,.2,.5 --against late
   mmfuse eval outputs/latest --noise all -o curves.json           every kind of noise that fits a modality
+  mmfuse eval outputs/latest --contributions                      Shapley values, leave-one-out, interactions, EMAP
   mmfuse eval outputs/latest -o figures.json --quiet
 
 With --missing or --noise it draws curves and does not score again. Area is a curve's mean height; effective robustness,
@@ -34,6 +35,7 @@ def run(typed: list[str]) -> int:
         "--against", choices=("late",), help="compare the curves with a late fusion's, trained if need be"
     )
     parser.add_argument("--draws", type=int, metavar="N", help="of chance; default: 5 for --missing, 3 for --noise")
+    parser.add_argument("--contributions", action="store_true", help="tell what each modality gives to the run")
     options = parser.parse_intermixed_args(typed)
     from mmfuse.atomic import write_json
 
@@ -44,6 +46,11 @@ def run(typed: list[str]) -> int:
     finished, hears = asked_run(options)
     if options.missing or options.noise:
         found = curves(options, finished, hears)
+        if options.output:
+            write_json(options.output, found)
+        return 0
+    if options.contributions:
+        found = contributed(finished, options)
         if options.output:
             write_json(options.output, found)
         return 0
@@ -80,6 +87,20 @@ def curves(options: argparse.Namespace, run: Any, hears: Any) -> dict[str, Any]:
         about = (levels, options.split, hears, *([options.draws] if options.draws else []))
         found["noise"] = noise_curves(run, listener, late, *about)
         listener.curved("noise", found["noise"])
+    return found
+
+
+def contributed(run: Any, options: argparse.Namespace) -> dict[str, Any]:
+    """From analysis.json, which is made where it is not there."""
+    with without_collection():
+        from mmfuse import progress
+        from mmfuse.run.analyse import analyse
+    listener = progress.listener(options.quiet, options.json)
+    analysis = analyse(run, listener)
+    if "contributions" not in analysis:
+        raise ConfigError(f"{run.folder.name}: {analysis['left_out'].get('contributions', 'nothing can be told')}")
+    found: dict[str, Any] = analysis["contributions"]
+    listener.contributed(found)
     return found
 
 
