@@ -3,9 +3,14 @@
 All that it must know after it was killed stands in the folders.
 """
 
+import json
+import os
+import signal
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -22,6 +27,7 @@ from mmfuse.sweep.watcher import Watcher
 PREEMPTED = (75, 130)
 FIRST = 3  # runs; where all of these fail alike, so would the rest
 PAUSE = 0.05  # seconds between two looks
+EVERY = 1.0  # seconds between two looks at what is to be given up
 
 
 class Drive:
@@ -41,6 +47,8 @@ class Drive:
         self.running = dict[Path, Run]()
         self.tally = Counter[str]()  # "done" and "failed"
         self.first = dict[str, tuple[int, str] | None]()  # of each run that ended here, what went wrong at first
+        self.hopeless = set[str]()  # runs that were asked to end, and are not gone on with
+        self.due = 0.0  # when the source is asked again what it gives up
         self.signal: int | None = None
 
     def run(self) -> Counter[str]:
@@ -72,9 +80,21 @@ class Drive:
         ended = self.collect()
         self.refuse_unless_promising()
         started = self.fill()
+        self.give_up()
         self.watcher.look({run.folder: folder for folder, run in self.running.items()}, self.tally, self.source.total)
         if not ended and not started:
             time.sleep(PAUSE)
+
+    def give_up(self) -> None:
+        """Asks runs to end that the search expects nothing of."""
+        now = time.monotonic()
+        if now < self.due:
+            return
+        self.due = now + EVERY
+        for folder, run in self.running.items():
+            if self.source.gives_up(folder) and run.folder not in self.hopeless:
+                self.hopeless.add(run.folder)
+                end(folder)
 
     def fill(self) -> int:
         """Starts as many as there is room for; what other processes are at is left to them."""
@@ -110,6 +130,8 @@ class Drive:
             if code == 0 and state == "done":
                 self.first.setdefault(run.folder, None)
                 self.over(run, folder, "done")
+            elif code in PREEMPTED and run.folder in self.hopeless:
+                self.over(run, folder, "pruned")
             elif code in PREEMPTED or (code < 0 and self.signal is not None):
                 self.watcher.ended(run, folder, "preempted", None)
                 self.waiting.append(run)
@@ -147,3 +169,11 @@ class Drive:
             f"the first {FIRST} runs failed alike, and the rest was not begun: {error}\n"
             f"  the logs are in {self.folder}/*/output.log"
         )
+
+
+def end(folder: Path) -> None:
+    """Asks a run of this machine to save and end. On another, it is left to its own end."""
+    with suppress(OSError, ValueError, KeyError):
+        about = json.loads((folder / "status.json").read_text(encoding="utf-8"))
+        if about["host"] == socket.gethostname():
+            os.kill(about["pid"], signal.SIGTERM)

@@ -82,4 +82,3 @@ def plain(part: Any) -> Any:
     if isinstance(part, dict):
         return {key: plain(value) for key, value in part.items()}
     return [plain(value) for value in part] if isinstance(part, list) else part
-

@@ -26,6 +26,10 @@ class Source(ABC):
     def ended(self, run: Run, folder: Path, state: str) -> None:
         """A run is done, or has failed for good."""
 
+    def gives_up(self, folder: Path) -> bool:
+        """Whether the run, which runs, is to be ended for it promises nothing. Asked every second."""
+        return False
+
 
 class Listed(Source):
     def __init__(self, runs: Sequence[Run]):
