@@ -77,8 +77,6 @@ def begin(options: argparse.Namespace, typed: list[str]) -> int:
     if any(axis.key == "fusion" for axis in read.axes) and not first["name"]:
         name = first["choices"]["dataset"]
     folder = place.create(Path(first["output_dir"]), safe(name), about, planned.runs, command_line("sweep", typed))
-    if not options.quiet and not options.json:
-        print(f"sweep    {os.path.relpath(folder)}   {len(planned.runs)} runs", flush=True)
     return driven(folder, planned.runs, composer, launcher, common(about), options)
 
 
@@ -121,18 +119,21 @@ def driven(
     options: argparse.Namespace,
 ) -> int:
     from mmfuse.record import folder as folders
+    from mmfuse.record.status import Status
     from mmfuse.sweep import place
     from mmfuse.sweep.drive import Drive
     from mmfuse.sweep.outcome import lines
     from mmfuse.sweep.source import Listed
     from mmfuse.sweep.watcher import watcher
 
-    watching = watcher(options.quiet, options.json)
-
     def begun(run: "Run") -> Path:
         return place.begin(folder, run, composer(run.overrides), common)
 
     shown = os.path.relpath(folder)
+    if not options.quiet and not options.json:
+        done = sum(Status.read(folder / run.folder) == "done" for run in runs)
+        print(f"sweep    {shown}   {len(runs)} runs{f', {done} of them done before' if done else ''}", flush=True)
+    watching = watcher(options.quiet, options.json)
     try:
         with folders.held(folder):
             tally = Drive(folder, Listed(runs), begun, launcher, options.retries, watching).run()
