@@ -26,12 +26,12 @@ CLI = [sys.executable, "-m", "mmfuse.cli"]
 def plans() -> None:
     catalog = Catalog()
     for typed in (
-        ["fusion=concat,gated,sum,attention,mean", "optimizer.lr=range(0.001,0.201,0.001)", "fusion.dim=32,64"]
-        + ["balance=plain,pcgrad,mgda,gradnorm,cagrad"],
-        ["optimizer.lr=range(0.0001,1,0.0001)"],
+        "fusion=concat,gated,sum,attention,mean balance=plain,pcgrad,mgda,gradnorm,cagrad"
+        " optimizer.lr=range(0.001,0.201,0.001) fusion.dim=32,64",
+        "optimizer.lr=range(0.0001,1,0.0001)",
     ):
         began = time.perf_counter()
-        read = grammar.read(typed, catalog)
+        read = grammar.read(typed.split(), catalog)
         found = plan(combinations(read.axes, "grid", None, 0), read.fixed, Composer(catalog), False)
         print(
             f"plan     {len(found.runs)} runs composed and checked in {time.perf_counter() - began:.1f} s", flush=True
