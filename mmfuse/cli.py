@@ -13,6 +13,8 @@ from mmfuse.errors import ConfigError, Interrupted, UserError, offer
 
 COMMANDS = (
     "train",
+    "sweep",
+    "status",
     "check",
     "list",
     "show",
@@ -26,9 +28,7 @@ COMMANDS = (
     "cache",
 )
 NOT_BUILT_YET = {
-    "sweep": "many experiments: grid, random or Bayesian",
     "reproduce": "a published table",
-    "status": "what is running, waiting, done, failed",
     "doctor": "versions, devices, optional parts missing",
 }
 
