@@ -1,0 +1,77 @@
+"""The runs of a sweep as a search asks for them."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmfuse.errors import ConfigError
+from mmfuse.sweep import failures
+from mmfuse.sweep.grammar import Axis
+from mmfuse.sweep.plan import Run, planned
+from mmfuse.sweep.search import Search, is_pruned
+from mmfuse.sweep.source import Source
+
+PAUSE = 1.0  # seconds, where other workers see to all that are left
+
+Compose = Callable[[Sequence[str]], Mapping[str, Any]]
+
+
+class Suggested(Source):
+    def __init__(self, search: Search, fixed: Sequence[str], compose: Compose, folder: Path, parallel: int):
+        """`folder` is the sweep's. At most so many runs are under way at once, though there be room: they are to learn."""
+        self.search, self.fixed, self.compose, self.folder, self.parallel = search, fixed, compose, folder, parallel
+        self.current = set[str]()  # runs by the names of their folders
+        self.due = 0.0
+
+    @property
+    def total(self) -> int:
+        return self.search.rules.trials
+
+    @property
+    def exhausted(self) -> bool:
+        return self.search.done
+
+    def more(self, room: int) -> list[Run]:
+        found: list[Run] = []
+        while len(found) < room and len(self.current) < self.parallel and time.monotonic() >= self.due:
+            asked = self.search.ask()
+            if asked is None:
+                self.due = time.monotonic() + PAUSE
+                break
+            try:
+                run = planned(asked.differs, self.fixed, self.compose)
+            except ConfigError as error:  # values that are right by themselves, but not together
+                self.search.refuse(asked, str(error).splitlines()[0])
+                continue
+            folder = self.folder / run.folder
+            self.search.began(asked, folder)
+            if is_pruned(folder):  # its worker died before it could say so
+                self.search.tell(folder)
+            elif run.folder not in self.current:
+                self.current.add(run.folder)
+                found.append(run)
+        return found
+
+    def ended(self, run: Run, folder: Path, state: str) -> None:
+        self.current.discard(run.folder)
+        words = [str(failure["error"]) for failure in failures.of(folder)]
+        self.search.tell(folder, (words or ["it failed"])[-1] if state == "failed" else None)
+
+    def gives_up(self, folder: Path) -> bool:
+        return self.search.should_stop(folder)
+
+
+def refuse_unless_runnable(axes: Sequence[Axis], fixed: Sequence[str], compose: Compose) -> None:
+    """Before the first starts, each value of each axis is tried once, and both ends of an interval."""
+    for differs in trials(axes):
+        planned(differs, fixed, compose)
+
+
+def trials(axes: Sequence[Axis]) -> Iterator[dict[str, str]]:
+    ends = {axis.key: [text(axis, bound) for bound in axis.interval] if axis.interval else axis.values for axis in axes}
+    first = {key: values[0] for key, values in ends.items()}
+    yield first
+    for key, values in ends.items():
+        for value in values[1:]:
+            yield first | {key: value}
