@@ -13,6 +13,8 @@ from mmfuse.errors import ConfigError, Interrupted, UserError, offer
 
 COMMANDS = (
     "train",
+    "sweep",
+    "status",
     "check",
     "list",
     "show",
@@ -23,12 +25,10 @@ COMMANDS = (
     "cache",
 )
 NOT_BUILT_YET = {
-    "sweep": "many experiments: grid, random or Bayesian",
     "report": "one HTML file of a run or a sweep",
     "compare": "a table over runs, with paired tests",
     "reproduce": "a published table",
     "export": "a trained model for serving",
-    "status": "what is running, waiting, done, failed",
     "doctor": "versions, devices, optional parts missing",
 }
 

@@ -29,7 +29,7 @@ def running_parser(command: str, about: str) -> Parser:
     parser.add_argument("--allow", action="append", default=[], metavar="PACKAGE", help="whose parts a config may name")
     parser.add_argument("--dry-run", action="store_true", help="print the composed config, and no more")
     add_talk(parser)
-    parser.add_argument("-m", "--multirun", action="store_true", help="a sweep (not built yet)")
+    parser.add_argument("-m", "--multirun", action="store_true", help="of train: a sweep, as mmfuse sweep is")
     return parser
 
 
@@ -40,7 +40,7 @@ def composed(parser: Parser, typed: list[str]) -> tuple[argparse.Namespace, dict
 
 def config_of(options: argparse.Namespace) -> dict[str, Any]:
     if options.multirun:
-        raise ConfigError("a sweep (-m) is not built yet\n  to go on: one experiment at a time; seeds=[0,1,2] are one")
+        raise ConfigError("-m is of mmfuse train, and the same as mmfuse sweep\n  here: one experiment at a time")
     from mmfuse.config.catalog import Catalog
     from mmfuse.config.compose import compose
 

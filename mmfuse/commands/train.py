@@ -16,6 +16,10 @@ ABOUT = "one experiment: all its seeds and folds"
 
 
 def run(typed: list[str]) -> int:
+    if "-m" in typed or "--multirun" in typed:
+        from mmfuse.commands import sweep
+
+        return sweep.run(typed)
     with handled_by(interrupt):
         parser = running_parser("train", ABOUT)
         parser.add_argument("--resume", metavar="RUN", type=Path, help="go on with a run that was stopped")

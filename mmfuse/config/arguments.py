@@ -41,7 +41,8 @@ class Argument(NamedTuple):
         return True, self.value
 
 
-def parse(typed: Sequence[str]) -> list[Argument]:
+def parse(typed: Sequence[str], many: bool = False) -> list[Argument]:
+    """`many`: a value may be several, as those of a sweep are."""
     found = []
     for number, text in enumerate(typed, start=1):
         match = re.fullmatch(r"(\+\+|\+|~)?([\w./@:-]+)(?:=(.*))?", text, re.DOTALL)
@@ -50,7 +51,7 @@ def parse(typed: Sequence[str]) -> list[Argument]:
                 f"argument {number}, '{text}', is not KEY=VALUE\n  such as fusion=gated, or trainer.max_epochs=5"
             )
         argument = Argument(number, match[1] or "", match[2], match[3] or "")
-        if sweeps(argument.value):
+        if not many and sweeps(argument.value):
             raise ConfigError(
                 f"{text} names several values{argument.place}\n"
                 "  one experiment takes one; many are a sweep: mmfuse sweep\n"

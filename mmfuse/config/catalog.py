@@ -21,6 +21,7 @@ KINDS = {  # what `mmfuse list` calls them -> their folder
     "trainers": "trainer",
     "experiments": "experiment",
     "baselines": "baseline",
+    "launchers": "launcher",
 }
 ENCODER_OF_KIND = {  # of modality, where none is named
     "text": "embedding_lstm",
@@ -69,7 +70,8 @@ class Catalog:
 
     def groups(self) -> set[str]:
         """The folders that hold options: "fusion", "encoder/text", ..., and those known that hold none yet."""
-        return {name.rpartition("/")[0] for name in self.files} - {""} | set(KINDS.values()) - {"encoder"}
+        found = {name.rpartition("/")[0] for name in self.files} | set(KINDS.values())
+        return found - {"", "encoder", "launcher"}  # a launcher is a sweep's, and not an experiment's
 
     def options(self, group: str) -> list[str]:
         return sorted(name.rpartition("/")[2] for name in self.files if name.rpartition("/")[0] == group)

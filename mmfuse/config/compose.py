@@ -8,7 +8,7 @@ on the kinds of the data set's modalities.
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmfuse.config import schema, select
 from mmfuse.config.arguments import WORD, Argument, parse, quoted
@@ -21,10 +21,20 @@ from mmfuse.errors import ConfigError
 Config = dict[str, Any]
 
 
+class Composed(NamedTuple):
+    config: Config  # resolved, of plain containers; "choices" (what was chosen for each group) is among its keys
+    known: schema.Schema  # all keys that it may have
+
+
 def compose(
     typed: Sequence[str], catalog: Catalog, allow: Collection[str] = (), experiment: str | None = None
 ) -> Config:
-    """The resolved config as plain containers, "choices" (what was chosen for each group) among its keys."""
+    return composed(typed, catalog, allow, experiment).config
+
+
+def composed(
+    typed: Sequence[str], catalog: Catalog, allow: Collection[str] = (), experiment: str | None = None
+) -> Composed:
     arguments = parse(typed)
     encoders = {a.key.split(".")[1]: a for a in arguments if chooses_encoder(a)}
     objectives = next((a for a in reversed(arguments) if a.key == "objectives" and a.names() is not None), None)
@@ -52,7 +62,7 @@ def compose(
     select.place(config, choices["dataset"])
     for modality, name in names.items():
         config["encoder"][modality] = {"name": name, **config["encoder"][modality]}
-    return config | {"choices": choices}
+    return Composed(config | {"choices": choices}, known)
 
 
 def chooses_encoder(argument: Argument) -> bool:

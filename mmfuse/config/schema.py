@@ -20,7 +20,8 @@ def defaults(catalog: Catalog) -> dict[str, str]:
     return {group: name for entry in listed if isinstance(entry, dict) for group, name in entry.items()}
 
 
-TO_COME = ("logger", "sweep", "launcher")
+TO_COME = ("logger",)
+OF_SWEEPS = ("sweep", "launcher")
 
 
 class Schema(NamedTuple):
@@ -145,6 +146,8 @@ def unknown(schema: Schema, key: str) -> str:
     fields = schema.fields
     if key.split(".")[0] in TO_COME:
         return f"'{key}' is not built yet\n  see: CHANGELOG.md, and mmfuse list for what there is"
+    if key.split(".")[0] in OF_SWEEPS:
+        return f"'{key}' is a key of sweeps, and this is one experiment\n  to go on: mmfuse sweep {key}=..."
     section = next((p for p in parents(key)[1:] if any(within(k, p) for k in fields)), "")
     names = [k for k in fields if within(k, section) and not k.rpartition(".")[2].startswith("_")] if section else []
     tops = sorted({k.split(".")[0] for k in fields})

@@ -22,10 +22,7 @@ def create(outputs: Path, name: str, config: str, overrides: str, command: str) 
     try:
         outputs.mkdir(parents=True, exist_ok=True)
         folder.mkdir()
-        write_text(folder / "config.yaml", config)
-        write_text(folder / "overrides.txt", overrides)
-        write_text(folder / "command.sh", f"#!/bin/sh\n{command}\n")
-        Status(folder).say("created")
+        fill(folder, config, overrides, command)
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise ConfigError(
@@ -33,6 +30,14 @@ def create(outputs: Path, name: str, config: str, overrides: str, command: str) 
             "  to go on: output_dir=DIR, a folder that can be written"
         ) from error
     return folder
+
+
+def fill(folder: Path, config: str, overrides: str, command: str) -> None:
+    """Its status comes last: a folder that has one is whole."""
+    write_text(folder / "config.yaml", config)
+    write_text(folder / "overrides.txt", overrides)
+    write_text(folder / "command.sh", f"#!/bin/sh\n{command}\n")
+    Status(folder).say("created")
 
 
 def point_latest(folder: Path) -> None:
@@ -72,6 +77,17 @@ def held(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process is at it."""
+    if not (folder / ".lock").exists():
+        return False
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 def discard(folder: Path) -> None:

@@ -5,7 +5,6 @@ task alone. Each is a run of its own, with the whole record, in outputs/baseline
 and settings finds it.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,12 +17,10 @@ from mmfuse import __version__
 from mmfuse.atomic import write_text
 from mmfuse.config.catalog import Catalog
 from mmfuse.record.status import Status
+from mmfuse.run.identity import decides, digest
 from mmfuse.run.make import Config
 from mmfuse.types import Listener, Task
 
-ASIDE = (  # what changes no result
-    *("name", "output_dir", "baselines", "cache", "threads", "loader", "bootstrap", "checkpoint_minutes", "choices"),
-)
 PLAIN = {"fusion": "concat", "model": "feature", "balance": "plain", "schedule": "synchronous", "completion": "none"}
 
 
@@ -61,9 +58,7 @@ def narrowed(cfg: Config, **names: list[str]) -> Config:
 
 def key(cfg: Config, fingerprint: str) -> str:
     """Of what decides a result: settings, data, version."""
-    decides = {k: v for k, v in cfg.items() if k not in ASIDE}
-    text = json.dumps([decides, fingerprint, __version__], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return digest(decides(cfg), fingerprint, __version__)
 
 
 def trained(cfg: Config, fingerprint: str, tasks: Mapping[str, Task], listener: Listener) -> dict[str, Path]:

@@ -1,0 +1,215 @@
+"""`mmfuse sweep`."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmfuse.commands.parser import command_line
+from mmfuse.commands.running import running_parser
+from mmfuse.commands.train import safe
+from mmfuse.errors import ConfigError, Interrupted, TrainingError
+from mmfuse.signals import handled_by, interrupt
+
+if TYPE_CHECKING:
+    from mmfuse.sweep.launcher import Launcher
+    from mmfuse.sweep.plan import Plan, Run
+
+ABOUT = "many experiments: grid, random or searched; on this machine or a cluster"
+
+
+def run(typed: list[str]) -> int:
+    with handled_by(interrupt):
+        parser = running_parser("sweep", ABOUT)
+        parser.add_argument("--resume", metavar="SWEEP", type=Path, help="go on with a sweep that was stopped")
+        parser.add_argument("--retries", metavar="N", type=int, default=1, help="of runs that fail; default: 1")
+        parser.add_argument("--yes", action="store_true", help="though there are many runs, or none")
+        parser.add_argument("--skip-invalid", action="store_true", help="leave out combinations that cannot be")
+        options = parser.parse_intermixed_args(typed)
+        if options.retries < 0:
+            raise ConfigError(f"--retries {options.retries}: 0 or more is needed")
+        if options.allow:
+            sys.path.insert(0, str(Path.cwd()))  # own parts may lie where the command is typed
+        if options.resume:
+            return go_on(options)
+        return begin(options, typed)
+
+
+def begin(options: argparse.Namespace, typed: list[str]) -> int:
+    from mmfuse.config.catalog import Catalog
+    from mmfuse.sweep import grammar, place
+    from mmfuse.sweep.composer import Composer
+    from mmfuse.sweep.plan import combinations, count, plan
+    from mmfuse.sweep.settings import own
+
+    catalog = Catalog([Path(folder) for folder in options.config_dir])
+    read = grammar.read(options.overrides, catalog)
+    settings = own(read.own, catalog, options.allow)
+    search, trials = settings.sweep["search"], settings.sweep["trials"]
+    if search not in ("grid", "random"):
+        raise ConfigError(f"sweep.search={search} needs optuna\n  to go on: sweep.search=grid, or random")
+    asked = count(read.axes, search, trials)
+    refuse_unless_meant(asked, options.yes)
+    composer = Composer(catalog, options.allow, options.experiment)
+    wanted = combinations(read.axes, search, trials, settings.sweep["seed"])
+    planned = plan(wanted, read.fixed, composer, options.skip_invalid)
+    advise(planned, [axis.key for axis in read.axes], options)
+    if options.dry_run:
+        show(planned, composer, options.json)
+        return 0
+    if not planned.runs:
+        return 0
+    first = composer(planned.runs[0].overrides)
+    launcher = launcher_of(settings.launcher, options.allow, first)  # told of what cannot be before a folder is made
+    about = {
+        "overrides": options.overrides,
+        "experiment": absolute(options.experiment),
+        "config_dir": [os.path.abspath(folder) for folder in options.config_dir],
+        "allow": options.allow,
+        "search": settings.sweep,
+        "axes": [axis.state() for axis in read.axes],
+        "own": read.own,
+    }
+    name = first["name"] or f"{first['choices']['dataset']}-{first['choices']['fusion']}"
+    if any(axis.key == "fusion" for axis in read.axes) and not first["name"]:
+        name = first["choices"]["dataset"]
+    folder = place.create(Path(first["output_dir"]), safe(name), about, planned.runs, command_line("sweep", typed))
+    if not options.quiet and not options.json:
+        print(f"sweep    {os.path.relpath(folder)}   {len(planned.runs)} runs", flush=True)
+    return driven(folder, planned.runs, composer, launcher, common(about), options)
+
+
+def go_on(options: argparse.Namespace) -> int:
+    from mmfuse.config.catalog import Catalog
+    from mmfuse.sweep import grammar, place
+    from mmfuse.sweep.composer import Composer
+    from mmfuse.sweep.settings import own
+
+    folder = options.resume
+    about, runs = place.load(folder)
+    catalog = Catalog([Path(each) for each in about["config_dir"]])
+    read = grammar.read(options.overrides, catalog)
+    others = [text for text in read.own if not text.startswith("launcher")]
+    if read.axes or read.fixed or others or options.experiment or options.config_dir:
+        raise ConfigError(
+            f"{folder.name} was planned with its settings, and only launcher.* can be others now"
+            f"\n  asked for: {' '.join([*read.fixed, *(axis.key for axis in read.axes), *others]) or '-e'}"
+            "\n  to go on: without them; or a sweep of its own"
+        )
+    allow = list(dict.fromkeys([*about["allow"], *options.allow]))
+    before = [text for text in about["own"] if not (read.own and text.startswith("launcher"))]
+    settings = own([*before, *read.own], catalog, allow)
+    composer = Composer(catalog, allow, about["experiment"])
+    if options.dry_run:
+        from mmfuse.sweep.plan import Plan
+
+        show(Plan(runs, 0, []), composer, options.json)
+        return 0
+    launcher = launcher_of(settings.launcher, allow, composer(runs[0].overrides))
+    return driven(folder, runs, composer, launcher, common(about), options)
+
+
+def driven(
+    folder: Path,
+    runs: "Sequence[Run]",
+    composer: Any,
+    launcher: "Launcher",
+    common: Sequence[str],
+    options: argparse.Namespace,
+) -> int:
+    from mmfuse.record import folder as folders
+    from mmfuse.sweep import place
+    from mmfuse.sweep.drive import Drive
+    from mmfuse.sweep.outcome import lines
+    from mmfuse.sweep.source import Listed
+    from mmfuse.sweep.watcher import watcher
+
+    watching = watcher(options.quiet, options.json)
+
+    def begun(run: "Run") -> Path:
+        return place.begin(folder, run, composer(run.overrides), common)
+
+    shown = os.path.relpath(folder)
+    try:
+        with folders.held(folder):
+            tally = Drive(folder, Listed(runs), begun, launcher, options.retries, watching).run()
+    except Interrupted:
+        watching.close()
+        print(f"\nstopped {shown}      to go on: mmfuse sweep --resume {shown}", file=sys.stderr)
+        raise
+    finally:
+        watching.close()
+    if not options.quiet and not options.json:
+        print("\n".join(lines(folder, runs)))
+    if tally["failed"]:
+        print(f"to try again: mmfuse sweep --resume {shown} --retries {options.retries + 1}", file=sys.stderr)
+    return TrainingError.exit_code if tally["failed"] else 0
+
+
+def refuse_unless_meant(count: int, yes: bool) -> None:
+    from mmfuse.sweep.plan import MANY
+
+    if not count and not yes:
+        raise ConfigError("the sweep has 0 runs: an axis has no values\n  if that is meant: --yes")
+    if count > MANY and not yes:
+        raise ConfigError(
+            f"the sweep has {count:,} runs, which is more than {MANY:,}"
+            "\n  to go on: sweep.search=random sweep.trials=100; or, if all are meant, --yes"
+        )
+
+
+def advise(plan: "Plan", keys: Sequence[str], options: argparse.Namespace) -> None:
+    if options.quiet or options.json:
+        return
+    if "seed" in keys:
+        print("advice   each seed is a run of its own here; seeds=[0,1,2] makes them one, with a mean and a spread")
+    if plan.alike:
+        print(f"planned  {plan.alike} of {plan.alike + len(plan.runs)} would only repeat others, and are left out")
+    for said in plan.invalid[:5]:
+        print(f"left out {said}")
+    if len(plan.invalid) > 5:
+        print(f"left out {len(plan.invalid) - 5} more")
+
+
+def show(plan: "Plan", composer: Any, as_json: bool) -> None:
+    if as_json:
+        for run in plan.runs:
+            about = {"run": run.folder, "overrides": run.overrides, "config": composer(run.overrides)}
+            print(json.dumps(about, ensure_ascii=False))
+        return
+    print(f"{len(plan.runs)} runs")
+    for run in plan.runs:
+        print("  ".join([run.folder, *(f"{key}={value}" for key, value in run.differs.items())]))
+
+
+def launcher_of(config: Mapping[str, Any], allow: Sequence[str], cfg: Mapping[str, Any]) -> "Launcher":
+    """With what its runs need: `threads` each on so many `devices`, by the first of them."""
+    from mmfuse.config import target
+    from mmfuse.run.make import make
+
+    trainer = cfg["trainer"]
+    asked = trainer["devices"] if isinstance(trainer["devices"], int) else 1
+    on_cpu = trainer["accelerator"] == "cpu"
+    given = {
+        "allow": list(allow),
+        "threads": (cfg["threads"] or 1) * (asked if on_cpu else 1),
+        "devices": 0 if on_cpu else asked,
+    }
+    about = target.read(config["_target_"])
+    return make(config, "launcher", **{k: v for k, v in given.items() if about is None or k in about.parameters})
+
+
+def common(about: Mapping[str, Any]) -> list[str]:
+    """The options of `mmfuse train` that make the same of a run's overrides."""
+    words = ["-e", about["experiment"]] if about["experiment"] else []
+    words += [word for folder in about["config_dir"] for word in ("--config-dir", folder)]
+    return words + [word for package in about["allow"] for word in ("--allow", package)]
+
+
+def absolute(experiment: str | None) -> str | None:
+    """A file is found from anywhere then."""
+    is_file = experiment is not None and experiment.endswith((".yaml", ".yml"))
+    return os.path.abspath(experiment) if is_file else experiment

@@ -1,0 +1,179 @@
+"""The loop of a sweep: starts runs where there is room, marks how they ended, tries again what failed.
+
+All that it must know after it was killed stands in the folders.
+"""
+
+import json
+import os
+import signal
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+
+from mmfuse.errors import ConfigError, DataError, Interrupted, TrainingError
+from mmfuse.record import folder as folders
+from mmfuse.record.status import Status
+from mmfuse.signals import handled_by
+from mmfuse.sweep import failures
+from mmfuse.sweep.launcher import Launcher
+from mmfuse.sweep.plan import Run
+from mmfuse.sweep.source import Source
+from mmfuse.sweep.watcher import Watcher
+
+PREEMPTED = (75, 130)
+FIRST = 3  # runs; where all of these fail alike, so would the rest
+PAUSE = 0.05  # seconds between two looks
+EVERY = 1.0  # seconds between two looks at what is to be given up
+
+
+class Drive:
+    def __init__(
+        self,
+        folder: Path,
+        source: Source,
+        begin: Callable[[Run], Path],
+        launcher: Launcher,
+        retries: int,
+        watcher: Watcher,
+    ):
+        """`begin` makes a run's folder, unless it is there."""
+        self.folder, self.source, self.begin, self.launcher = folder, source, begin, launcher
+        self.retries, self.watcher = retries, watcher
+        self.waiting = list[Run]()
+        self.running = dict[Path, Run]()
+        self.tally = Counter[str]()  # "done" and "failed"
+        self.first = dict[str, tuple[int, str] | None]()  # of each run that ended here, what went wrong at first
+        self.hopeless = set[str]()  # runs that were asked to end, and are not gone on with
+        self.due = 0.0  # when the source is asked again what it gives up
+        self.signal: int | None = None
+
+    def run(self) -> Counter[str]:
+        with handled_by(self.receive):
+            try:
+                while self.running or self.waiting or not self.source.exhausted:
+                    self.turn()
+            except BaseException as error:
+                if self.running and not isinstance(error, Interrupted):
+                    self.launcher.stop()  # what has nothing to do with it is saved
+                    self.collect()
+                raise
+            finally:
+                self.launcher.close()
+        return self.tally
+
+    def receive(self, number: int, frame: FrameType | None) -> None:
+        """The second signal does not wait for runs to save."""
+        if self.signal is not None:
+            raise Interrupted(number)
+        self.signal = number
+
+    def turn(self) -> None:
+        if self.signal is not None:
+            self.watcher.stopping(len(self.running))
+            self.launcher.stop()
+            self.collect()
+            raise Interrupted(self.signal)
+        ended = self.collect()
+        self.refuse_unless_promising()
+        started = self.fill()
+        self.give_up()
+        self.watcher.look({run.folder: folder for folder, run in self.running.items()}, self.tally, self.source.total)
+        if not ended and not started:
+            time.sleep(PAUSE)
+
+    def give_up(self) -> None:
+        """Asks runs to end that the search expects nothing of."""
+        now = time.monotonic()
+        if now < self.due:
+            return
+        self.due = now + EVERY
+        for folder, run in self.running.items():
+            if self.source.gives_up(folder) and run.folder not in self.hopeless:
+                self.hopeless.add(run.folder)
+                end(folder)
+
+    def fill(self) -> int:
+        """Starts as many as there is room for; what other processes are at is left to them."""
+        room = self.launcher.room
+        if room <= 0:
+            return 0
+        self.waiting += self.source.more(room - len(self.waiting)) if len(self.waiting) < room else []
+        starts, later = dict[Path, Run](), list[Run]()
+        for number, run in enumerate(self.waiting):
+            if len(starts) == room:
+                later += self.waiting[number:]
+                break
+            folder, state = self.folder / run.folder, Status.read(self.folder / run.folder)
+            if state == "done" or (state == "failed" and len(failures.of(folder)) > self.retries):
+                self.over(run, folder, state)
+            elif folders.is_held(folder):
+                later.append(run)
+            else:
+                starts[self.begin(run)] = run
+        self.waiting = later
+        self.running |= starts
+        if starts:
+            self.launcher.start(list(starts))
+        for folder, run in starts.items():
+            self.watcher.started(run, folder)
+        return len(starts)
+
+    def collect(self) -> int:
+        ended = self.launcher.ended()
+        for folder, code in ended:
+            run = self.running.pop(folder)
+            state = Status.read(folder)
+            if code == 0 and state == "done":
+                self.first.setdefault(run.folder, None)
+                self.over(run, folder, "done")
+            elif code in PREEMPTED and run.folder in self.hopeless:
+                self.over(run, folder, "pruned")
+            elif code in PREEMPTED or (code < 0 and self.signal is not None):
+                self.watcher.ended(run, folder, "preempted", None)
+                self.waiting.append(run)
+            else:
+                self.failed(run, folder, code)
+        return len(ended)
+
+    def failed(self, run: Run, folder: Path, code: int) -> None:
+        error = failures.last_words(folder, code)
+        if Status.read(folder) != "failed":  # it had no time to say so
+            Status(folder).say("failed", exit_code=code, error=error)
+        self.first.setdefault(run.folder, (code, error))
+        if failures.add(folder, code, error) <= self.retries and code not in failures.HOPELESS:
+            self.watcher.ended(run, folder, "failed, and tried again", error)
+            self.waiting.append(run)
+        else:
+            self.over(run, folder, "failed", error)
+
+    def over(self, run: Run, folder: Path, state: str, error: str | None = None) -> None:
+        self.tally[state] += 1
+        self.source.ended(run, folder, state)
+        self.watcher.ended(run, folder, state, error)
+
+    def refuse_unless_promising(self) -> None:
+        """Raises the error of the first runs, where none did better and all failed alike."""
+        if len(self.first) < FIRST or self.tally["done"]:
+            return
+        errors = list(self.first.values())[:FIRST]
+        said = [error for error in errors if error is not None]
+        code, error = said[0] if said else (0, "")
+        if len(said) < FIRST or any(c != code or not failures.alike(e, error) for c, e in said):
+            return
+        kind = {2: ConfigError, 3: DataError}.get(code, TrainingError)
+        raise kind(
+            f"the first {FIRST} runs failed alike, and the rest was not begun: {error}\n"
+            f"  the logs are in {self.folder}/*/output.log"
+        )
+
+
+def end(folder: Path) -> None:
+    """Asks a run of this machine to save and end. On another, it is left to its own end."""
+    with suppress(OSError, ValueError, KeyError):
+        about = json.loads((folder / "status.json").read_text(encoding="utf-8"))
+        if about["host"] == socket.gethostname():
+            os.kill(about["pid"], signal.SIGTERM)
