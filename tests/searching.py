@@ -17,7 +17,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from mmfuse.record.status import Status
 from mmfuse.sweep.grammar import Axis
-from mmfuse.sweep.search import PRUNED, Search
+from mmfuse.sweep.search import Search, is_pruned
 from mmfuse.sweep.study import Rules, opened
 
 BEST_RATE, BEST_WIDTH = 2e-3, 64
@@ -92,7 +92,7 @@ def drive(
         folder = folder_of(next_one.differs, root)
         folder.mkdir(exist_ok=True)
         search.began(next_one, folder)
-        if Status.read(folder) != "done" and not (folder / PRUNED).exists():
+        if Status.read(folder) != "done" and not is_pruned(folder):
             run(search, folder, good(next_one.differs), epochs, seconds)
         search.tell(folder)
     return asked

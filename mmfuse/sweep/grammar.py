@@ -25,7 +25,7 @@ class Axis:
         self.key, self.named, self.override = key, values, override
 
     @property
-    def interval(self) -> tuple[float, float] | None:
+    def interval(self) -> tuple[int | float, int | float] | None:
         bounds = getattr(self.override, "_value", None)
         return (bounds.start, bounds.end) if self.override is not None and self.override.is_interval_sweep() else None
 

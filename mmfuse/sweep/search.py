@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 PRUNED = "pruned.json"  # in the folder of a run that was given up, and is not to be gone on with
 
 
+def is_pruned(folder: Path) -> bool:
+    """A run that came to its end all the same is not."""
+    return (folder / PRUNED).exists() and Status.read(folder) != "done"
+
+
 class Asked(NamedTuple):
     trial: "Trial"
     differs: dict[str, str]  # by key, what it has of the axes, as it would be typed
@@ -73,7 +78,8 @@ class Search:
 
     def began(self, asked: Asked, folder: Path) -> None:
         """Where the run is. If it was run before, for it is one that was asked for twice, it can be told of at once."""
-        asked.trial.set_user_attr("run", str(folder.resolve()))
+        with suppress(RuntimeError):  # another has taken the trial, who thought that this process was gone
+            asked.trial.set_user_attr("run", str(folder.resolve()))
         self.running.setdefault(folder, []).append(asked.trial)
 
     def refuse(self, asked: Asked, why: str) -> None:
@@ -122,7 +128,7 @@ class Search:
         for epoch, value in curve(folder, self.metric):
             if epoch > self.heard.get(trial.number, 0):
                 self.heard[trial.number] = epoch
-                with suppress(RuntimeError):  # another has taken the trial
+                with suppress(RuntimeError):
                     trial.report(value, epoch)
                     yield epoch, value
 
@@ -133,9 +139,9 @@ class Search:
         """
         from optuna.trial import TrialState
 
-        beats = self.study.user_attrs
+        signs = self.study.user_attrs
         for trial in self.among("RUNNING"):
-            if not self.worker.gone(trial, beats):
+            if not self.worker.gone(trial, signs):
                 continue
             try:
                 self.study.tell(trial.number, state=TrialState.FAIL)
@@ -146,7 +152,6 @@ class Search:
                 self.study.enqueue_trial(trial.params, user_attrs=begun)
 
     def end(self, trials: Sequence["Trial"], state: str, value: float | None = None) -> None:
-        """Nothing comes of it where another has taken the trial, who thought that this process was gone."""
         from optuna.trial import TrialState
 
         for trial in trials:

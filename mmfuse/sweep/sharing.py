@@ -7,9 +7,10 @@ import os
 import secrets
 import socket
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -32,8 +33,8 @@ class Worker:
             self.beaten = time.time()
             self.study.set_user_attr(f"beat {self.name}", self.beaten)
 
-    def gone(self, trial: "FrozenTrial", beats: dict[str, float]) -> bool:
-        """Whether nobody sees to a trial that is said to run."""
+    def gone(self, trial: "FrozenTrial", signs: Mapping[str, Any]) -> bool:
+        """Whether nobody sees to a trial that is said to run; `signs` are the study's attributes, beats among them."""
         name = trial.user_attrs.get("worker")
         if name is None:  # killed between asking and signing, unless it is about to sign
             begun = trial.datetime_start
@@ -45,7 +46,7 @@ class Worker:
             return True
         if host == socket.gethostname() and not alive(int(pid)):
             return True
-        return time.time() - beats.get(f"beat {name}", 0.0) > SILENCE
+        return time.time() - signs.get(f"beat {name}", 0.0) > SILENCE
 
 
 def alive(pid: int) -> bool:

@@ -84,5 +84,3 @@ def refuse_unless_alike(study: "Study", about: Mapping[str, Any], storage: str) 
                 f"\n  there: {before[key]}\n  here: {value}"
                 "\n  to go on: name=ANOTHER, or another sweep.storage"
             )
-
-

@@ -11,6 +11,7 @@ from mmfuse.sweep.grammar import Axis
 from mmfuse.sweep.plan import Run, planned
 from mmfuse.sweep.search import Search, is_pruned
 from mmfuse.sweep.source import Source
+from mmfuse.sweep.space import text
 
 PAUSE = 1.0  # seconds, where other workers see to all that are left
 
@@ -19,7 +20,7 @@ Compose = Callable[[Sequence[str]], Mapping[str, Any]]
 
 class Suggested(Source):
     def __init__(self, search: Search, fixed: Sequence[str], compose: Compose, folder: Path, parallel: int):
-        """`folder` is the sweep's. At most so many runs are under way at once, though there be room: they are to learn."""
+        """`folder` is the sweep's. At most `parallel` runs are under way, though there be room: they are to learn."""
         self.search, self.fixed, self.compose, self.folder, self.parallel = search, fixed, compose, folder, parallel
         self.current = set[str]()  # runs by the names of their folders
         self.due = 0.0
