@@ -336,6 +336,6 @@ class TestRefused:
                 search_of(tmp_path, rules)
 
     def test_without_optuna_the_line_that_installs_it_is_told(self, tmp_path, monkeypatch):
-        monkeypatch.setitem(sys.modules, "optuna", None)
+        monkeypatch.setattr("mmfuse.sweep.study.find_spec", lambda name: None)
         with pytest.raises(ConfigError, match=r"pip install 'mmfuse\[search\]'"):
             opened("mine", "journal", tmp_path, Rules(3), "max", {})

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmfuse.errors import ConfigError
+from mmfuse.sweep.study import JOURNAL
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
-JOURNAL = "journal"
+
 PATIENCE = 60.0  # seconds that one waits for another who writes to the same SQLite file
 
 

@@ -1,6 +1,7 @@
 """The study that a search keeps its trials in: made by whoever comes first, joined by all others."""
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -9,6 +10,7 @@ from mmfuse.errors import ConfigError, offer
 if TYPE_CHECKING:
     from optuna import Study
 
+JOURNAL = "journal"  # the storage that is a file in the folder of the sweep
 SEARCHES = ("random", "tpe")
 PRUNERS = ("none", "median", "hyperband")
 
@@ -29,14 +31,19 @@ def refuse_unless_possible(rules: Rules) -> None:
     """
     >>> refuse_unless_possible(Rules(0))
     Traceback (most recent call last):
-    mmfuse.errors.ConfigError: sweep.trials=0: at least one is needed
+    mmfuse.errors.ConfigError: sweep.trials=0: at least 1 is needed
     """
     for key, value, known in (("search", rules.sampler, SEARCHES), ("pruner", rules.pruner, PRUNERS)):
         if value not in known:
             raise ConfigError(f"sweep.{key}={value}: there is no such one\n  {offer(value, known, 'there are')}")
     for key, number, least in (("trials", rules.trials, 1), ("startup", rules.startup, 1), ("warmup", rules.warmup, 0)):
         if number < least:
-            raise ConfigError(f"sweep.{key}={number}: at least {'one' if least else number * 0} is needed")
+            raise ConfigError(f"sweep.{key}={number}: at least {least} is needed")
+    if find_spec("optuna") is None:
+        asked = f"search={rules.sampler}" if rules.pruner == "none" else f"pruner={rules.pruner}"
+        raise ConfigError(
+            f"sweep.{asked} needs the package optuna\n  to go on: pip install 'mmfuse[search]', or sweep.search=grid"
+        )
 
 
 def opened(
@@ -49,12 +56,8 @@ def opened(
 ) -> "Study":
     """`folder` is the sweep's, where its journal is; `about` is what all who share the study must have alike."""
     refuse_unless_possible(rules)
-    try:
-        import optuna
-    except ImportError as error:
-        said = f"sweep.search={rules.sampler} needs the package optuna" if rules.pruner == "none" else ""
-        said = said or f"sweep.pruner={rules.pruner} needs the package optuna"
-        raise ConfigError(f"{said}\n  to go on: pip install 'mmfuse[search]', or sweep.search=grid") from error
+    import optuna
+
     from mmfuse.sweep import sampler, storages
     from mmfuse.sweep.pruner import pruner
 

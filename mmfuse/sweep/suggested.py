@@ -7,6 +7,7 @@ from typing import Any
 
 from mmfuse.errors import ConfigError
 from mmfuse.sweep import failures
+from mmfuse.sweep.best import lines
 from mmfuse.sweep.grammar import Axis
 from mmfuse.sweep.plan import Run, planned
 from mmfuse.sweep.search import Search, is_pruned
@@ -19,9 +20,21 @@ Compose = Callable[[Sequence[str]], Mapping[str, Any]]
 
 
 class Suggested(Source):
-    def __init__(self, search: Search, fixed: Sequence[str], compose: Compose, folder: Path, parallel: int):
-        """`folder` is the sweep's. At most `parallel` runs are under way, though there be room: they are to learn."""
-        self.search, self.fixed, self.compose, self.folder, self.parallel = search, fixed, compose, folder, parallel
+    def __init__(
+        self,
+        search: Search,
+        fixed: Sequence[str],
+        compose: Compose,
+        folder: Path,
+        parallel: int,
+        known: Callable[[Run], None],
+    ):
+        """`folder` is the sweep's. At most `parallel` runs are under way, though there be room: they are to learn.
+
+        Each is made `known` before it starts.
+        """
+        self.search, self.fixed, self.compose, self.known = search, fixed, compose, known
+        self.folder, self.parallel = folder, parallel
         self.current = set[str]()  # runs by the names of their folders
         self.due = 0.0
 
@@ -50,6 +63,7 @@ class Suggested(Source):
             if is_pruned(folder):  # its worker died before it could say so
                 self.search.tell(folder)
             elif run.folder not in self.current:
+                self.known(run)
                 self.current.add(run.folder)
                 found.append(run)
         return found
@@ -59,17 +73,15 @@ class Suggested(Source):
         words = [str(failure["error"]) for failure in failures.of(folder)]
         self.search.tell(folder, (words or ["it failed"])[-1] if state == "failed" else None)
 
+    def lines(self, command: Sequence[str]) -> list[str]:
+        """What came of it; `command` is what all runs have in common, without what was typed for all."""
+        return lines(self.search.study, self.search.axes, self.search.metric, [*command, *self.fixed])
+
     def gives_up(self, folder: Path) -> bool:
         return self.search.should_stop(folder)
 
 
-def refuse_unless_runnable(axes: Sequence[Axis], fixed: Sequence[str], compose: Compose) -> None:
-    """Before the first starts, each value of each axis is tried once, and both ends of an interval."""
-    for differs in trials(axes):
-        planned(differs, fixed, compose)
-
-
-def trials(axes: Sequence[Axis]) -> Iterator[dict[str, str]]:
+def corners(axes: Sequence[Axis]) -> Iterator[dict[str, str]]:
     ends = {axis.key: [text(axis, bound) for bound in axis.interval] if axis.interval else axis.values for axis in axes}
     first = {key: values[0] for key, values in ends.items()}
     yield first
