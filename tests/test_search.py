@@ -28,6 +28,12 @@ from mmfuse.tasks.tokens import Tokens
 WORKER = Path(__file__).with_name("searching.py")
 
 
+@pytest.fixture(autouse=True)
+def _unflushed(monkeypatch):
+    """Processes die in these tests, and machines do not."""
+    monkeypatch.setattr("os.fsync", lambda file: None)
+
+
 def best_of(search):
     found = outcome.best(search.study, search.axes)
     assert found is not None

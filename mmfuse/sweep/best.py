@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmfuse.sweep.grammar import Axis
+from mmfuse.sweep.metric import named
 from mmfuse.sweep.space import typed
+from mmfuse.wording import number
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -65,7 +67,7 @@ def lines(study: "Study", axes: Sequence[Axis], metric: str, command: Sequence[s
     if top is None:
         return found
     again = [*command, *(f"{key}={value}" for key, value in top.differs.items())]
-    found.append(f"best     {metric} {top.value:.4f}, trial {top.trial}   {top.folder}")
+    found.append(f"best     {named(top.folder, metric)} {number(top.value)}, trial {top.trial}   {top.folder}")
     found.append(f"again    {shlex.join(again)}")
     if shares := importance(study, axes):
         found.append(f"mattered {'   '.join(f'{key} {share:.0%}' for key, share in shares.items())}")

@@ -26,14 +26,9 @@ class Watched(NamedTuple):
 
 
 def refuse_unless_validation(name: str) -> None:
-    """
-    >>> refuse_unless_validation("test/f1_macro")
-    Traceback (most recent call last):
-    mmfuse.errors.ConfigError: sweep.metric=test/f1_macro: a search goes by validation rows ...
-    """
     if name != AUTO and not name.startswith(("val/", "val@")):
         raise ConfigError(
-            f"sweep.metric={name}: a search goes by validation rows, for rows that chose a model cannot judge it"
+            f"sweep.metric={name}: a search goes by validation rows, not by those that judge it"
             f"\n  to go on: sweep.metric=val/{name.rpartition('/')[2]}, or sweep.metric=auto"
         )
 
@@ -76,6 +71,11 @@ def curve(folder: Path, name: str) -> list[tuple[int, float]]:
         return []
     name = watched.figure if name == AUTO else name
     return [(n + 1, at(row, name)) for row in rows if (n := int(row["epoch"])) >= watched.settles]
+
+
+def named(folder: Path, name: str) -> str:
+    """What "auto" was of this run."""
+    return watched_by(folder).figure if name == AUTO else name
 
 
 def watched_by(folder: Path) -> Watched:

@@ -24,30 +24,12 @@ def opened(named: str, folder: Path) -> "BaseStorage":
         )
     if path.is_dir():
         raise ConfigError(f"sweep.storage={named}: this is a folder\n  such as sweep.storage={path / 'study.journal'}")
-    return journal(path)
-
-
-def journal(path: Path) -> "BaseStorage":
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+    from mmfuse.sweep.journal import journal
 
     try:
-        backend, lock = JournalFileBackend(str(path)), JournalFileSymlinkLock(str(path))
-        lock.acquire()  # it gives up on one whose holder has died half a minute ago
-        try:
-            mend(path)
-        finally:
-            lock.release()
-        return JournalStorage(backend)
-    except (OSError, ValueError) as error:
+        return journal(path)
+    except (OSError, ValueError, KeyError) as error:
         raise ConfigError(f"sweep.storage: {path} is no journal of Optuna's, or cannot be written: {error}") from error
-
-
-def mend(path: Path) -> None:
-    """Drops the half line of a machine that died in its midst: whatever came after it could not be read."""
-    with open(path, "rb+") as file:
-        whole = file.read().rpartition(b"\n")
-        file.truncate(len(whole[0]) + len(whole[1]))
 
 
 def database(url: str) -> "BaseStorage":
