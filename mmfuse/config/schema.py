@@ -146,7 +146,8 @@ def unknown(schema: Schema, key: str) -> str:
     fields = schema.fields
     if key.split(".")[0] in TO_COME:
         return f"'{key}' is not built yet\n  see: CHANGELOG.md, and mmfuse list for what there is"
-    if key.split(".")[0] in OF_SWEEPS:
+    head = key.split(".")[0]
+    if head in OF_SWEEPS and not any(within(k, head) for k in fields):
         return f"'{key}' is a key of sweeps, and this is one experiment\n  to go on: mmfuse sweep {key}=..."
     section = next((p for p in parents(key)[1:] if any(within(k, p) for k in fields)), "")
     names = [k for k in fields if within(k, section) and not k.rpartition(".")[2].startswith("_")] if section else []

@@ -43,7 +43,7 @@ class Drive:
         """`begin` makes a run's folder, unless it is there."""
         self.folder, self.source, self.begin, self.launcher = folder, source, begin, launcher
         self.retries, self.watcher = retries, watcher
-        self.waiting = list[Run]()
+        self.waiting = list[Run]()  # to be tried again, or gone on with
         self.running = dict[Path, Run]()
         self.tally = Counter[str]()  # "done" and "failed"
         self.first = dict[str, tuple[int, str] | None]()  # of each run that ended here, what went wrong at first
@@ -101,7 +101,7 @@ class Drive:
         room = self.launcher.room
         if room <= 0:
             return 0
-        self.waiting += self.source.more(room - len(self.waiting)) if len(self.waiting) < room else []
+        self.waiting = [*self.source.more(room), *self.waiting]  # what was begun before comes last
         starts, later = dict[Path, Run](), list[Run]()
         for number, run in enumerate(self.waiting):
             if len(starts) == room:
@@ -109,7 +109,8 @@ class Drive:
                 break
             folder, state = self.folder / run.folder, Status.read(self.folder / run.folder)
             if state == "done" or (state == "failed" and len(failures.of(folder)) > self.retries):
-                self.over(run, folder, state)
+                self.tally[state] += 1  # as an earlier process left it
+                self.source.ended(run, folder, state)
             elif folders.is_held(folder):
                 later.append(run)
             else:

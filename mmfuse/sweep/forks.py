@@ -12,12 +12,17 @@ import importlib
 import json
 import os
 import select
+import shutil
 import signal
 import sys
+import tempfile
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from mmfuse.atomic import write_json
 
 PARTS = (  # what a run imports
     "mmfuse.worker",
@@ -30,6 +35,8 @@ DEATH = 1  # PR_SET_PDEATHSIG, of prctl(2): a signal for when the parent is gone
 class Forks:
     def __init__(self, places: Sequence[dict[str, list[int]]], allow: Sequence[str]):
         self.places, self.allow = places, allow
+        self.known = set(sys.modules)
+        self.notes = Path(tempfile.mkdtemp(prefix="mmfuse-"))  # where children note what they had to import
         self.free = list(range(len(places)))[::-1]
         self.children = dict[int, tuple[str, int]]()  # by process: the run's name, its place
         self.woken, wake = os.pipe()
@@ -82,7 +89,22 @@ class Forks:
                 return
             name, place = self.children.pop(process)
             self.free.append(place)
+            self.learn(self.notes / str(process))
             print(json.dumps([name, os.waitstatus_to_exitcode(status)]), flush=True)
+
+    def learn(self, note: Path) -> None:
+        """Imports what a run had to, so that the next need not. What is somebody's own may do anything, and is left."""
+        try:
+            names = json.loads(note.read_text(encoding="utf-8"))
+        except OSError:  # it was killed
+            return
+        note.unlink()
+        for name in names:
+            if name not in self.known and name.partition(".")[0] not in self.allow:
+                with suppress(Exception):
+                    importlib.import_module(name)
+        self.known.update(names, sys.modules)
+        gc.freeze()
 
     def become(self, folder: str, place: dict[str, list[int]], parent: int) -> None:
         """The child: a worker, as if it had been started anew. Does not return."""
@@ -101,6 +123,9 @@ class Forks:
             sys.argv = ["mmfuse.worker", folder]
             worker: Any = importlib.import_module("mmfuse.worker")
             code = worker.main([folder, *(f"--allow={package}" for package in self.allow)])
+            new = [name for name in sys.modules if name not in self.known]
+            if new:
+                write_json(self.notes / str(os.getpid()), new)
             atexit._run_exitfuncs()
             sys.stdout.flush()
         except BaseException:
@@ -136,7 +161,11 @@ def main(typed: Sequence[str]) -> None:
         importlib.import_module(part)
     gc.enable()
     gc.freeze()  # what is there stays, and is not copied for looking at it
-    Forks(about["places"], about["allow"]).serve()
+    forks = Forks(about["places"], about["allow"])
+    try:
+        forks.serve()
+    finally:
+        shutil.rmtree(forks.notes, ignore_errors=True)
 
 
 if __name__ == "__main__":

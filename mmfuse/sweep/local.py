@@ -133,7 +133,7 @@ def share(things: Sequence[int], slot: int, each: int) -> list[int]:
 
 
 def accelerators() -> list[int]:
-    """NVIDIA's, by number; those of $CUDA_VISIBLE_DEVICES where that is set. Torch would have to be imported to know."""
+    """NVIDIA's, by number; those of $CUDA_VISIBLE_DEVICES where that is set. Torch knows, but takes long to import."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         return [int(number) for number in named.split(",") if number.strip().isdigit()]

@@ -1,0 +1,106 @@
+"""What sweeps cost: plans, status, start-up in a warm slot, and many short runs side by side.
+
+`python scripts/bench_sweep.py [--runs 24] [--epochs 20] [PART ...]`, of plan, status, start, side_by_side. The last one
+runs the same runs one after the other, in processes of their own, and then as a sweep, on two cores.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from mmfuse.config.catalog import Catalog
+from mmfuse.record.status import Status
+from mmfuse.sweep import grammar, place
+from mmfuse.sweep.composer import Composer
+from mmfuse.sweep.plan import Run, combinations, plan
+
+SHORT = ["modalities=[text]", "threads=1", "bootstrap=1000", "trainer.accelerator=cpu"]
+CLI = [sys.executable, "-m", "mmfuse.cli"]
+
+
+def plans() -> None:
+    catalog = Catalog()
+    for typed in (
+        ["fusion=concat,gated,sum,attention,mean", "optimizer.lr=range(0.001,0.201,0.001)", "fusion.dim=32,64"]
+        + ["balance=plain,pcgrad,mgda,gradnorm,cagrad"],
+        ["optimizer.lr=range(0.0001,1,0.0001)"],
+    ):
+        began = time.perf_counter()
+        read = grammar.read(typed, catalog)
+        found = plan(combinations(read.axes, "grid", None, 0), read.fixed, Composer(catalog), False)
+        print(
+            f"plan     {len(found.runs)} runs composed and checked in {time.perf_counter() - began:.1f} s", flush=True
+        )
+
+
+def status() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        runs = [Run(f"run-{n}", (f"seed={n}",), {"seed": str(n)}, f"{n}") for n in range(10_000)]
+        place.save(Path(folder), {"overrides": []}, runs)
+        for n, run in enumerate(runs):
+            (Path(folder) / run.folder).mkdir()
+            Status(Path(folder) / run.folder).say("done" if n % 5 else "preempted")
+        began = time.perf_counter()
+        subprocess.run([*CLI, "status", folder], check=True, stdout=subprocess.DEVNULL)
+        print(f"status   of 10,000 runs in {time.perf_counter() - began:.2f} s, Python's start included", flush=True)
+
+
+def start() -> None:
+    """From a run being started to its worker reading the data, by the clock of its files."""
+    with tempfile.TemporaryDirectory() as folder:
+        swept(Path(folder), ["optimizer.lr=range(0.001,0.006,0.001)", "trainer.max_epochs=1", "launcher.slots=1"])
+        (sweep,) = Path(folder).glob("*-sweep-*")
+        spent = {}
+        for log in sweep.glob("*-*/output.log"):  # made by the child as soon as it is there
+            if not log.parent.is_symlink():
+                spent[log.stat().st_ctime] = log.parent.name
+        print(f"start    {json.dumps(sorted(spent.values()))}")
+
+
+def swept(outputs: Path, typed: list[str]) -> float:
+    began = time.perf_counter()
+    subprocess.run([*CLI, "sweep", *SHORT, *typed, f"output_dir={outputs}", "--quiet"], check=True)
+    return time.perf_counter() - began
+
+
+def side_by_side(runs: int, epochs: int) -> None:
+    rates = [f"{0.001 * (n + 1):.3f}" for n in range(runs)]
+    common = [*SHORT, f"trainer.max_epochs={epochs}", "early_stopping.patience=1000"]
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        for rate in rates:
+            typed = [*common, f"optimizer.lr={rate}", f"output_dir={folder}/alone", "--quiet"]
+            subprocess.run([*CLI, "train", *typed], check=True)
+        alone = time.perf_counter() - began
+        together = swept(Path(folder), [*common[len(SHORT) :], f"optimizer.lr={','.join(rates)}", "launcher.slots=2"])
+    print(
+        f"runs     {runs} of {epochs} epochs: one after the other {alone:.1f} s ({alone / runs:.1f} s each),"
+        f" as a sweep {together:.1f} s: {alone / together:.2f} x, of {os.cpu_count()} cores",
+        flush=True,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", choices=["plan", "status", "start", "side_by_side", []])
+    parser.add_argument("--runs", type=int, default=24)
+    parser.add_argument("--epochs", type=int, default=20)
+    options = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"
+    does = {
+        "plan": plans,
+        "status": status,
+        "start": start,
+        "side_by_side": lambda: side_by_side(options.runs, options.epochs),
+    }
+    for part in options.parts or does:
+        does[part]()
+
+
+if __name__ == "__main__":
+    main()
