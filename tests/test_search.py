@@ -19,6 +19,7 @@ from mmfuse.sweep.metric import direction, final, refuse_unless_validation
 from mmfuse.sweep.search import is_pruned
 from mmfuse.sweep.space import space, typed
 from mmfuse.sweep.study import Rules, opened
+from mmfuse.sweep.suggested import Suggested, corners
 from mmfuse.tasks.multiclass import Multiclass
 from mmfuse.tasks.multilabel import Multilabel
 from mmfuse.tasks.pairs import Pairs
@@ -229,17 +230,17 @@ class TestManyWorkers:
 
     def test_do_as_many_trials_as_were_asked_for_together(self, storage, tmp_path):
         named = self.where(storage, tmp_path)
-        search_of(tmp_path, Rules(11), named)
-        both = [worker(tmp_path, named, 11, 0.02) for _ in range(2)]
+        search_of(tmp_path, Rules(7), named)
+        both = [worker(tmp_path, named, 7, 0.05) for _ in range(2)]
         said = [one.communicate(timeout=60) for one in both]
         assert [one.returncode for one in both] == [0, 0], said
         done = [int(out) for out, _ in said]
-        assert sum(done) == 11
-        assert min(done) >= 2  # both had a part in it
-        found = search_of(tmp_path, Rules(11), named).study.get_trials()
+        assert sum(done) == 7
+        assert min(done) >= 1  # both had a part in it
+        found = search_of(tmp_path, Rules(7), named).study.get_trials()
         complete = [trial for trial in found if trial.state.name == "COMPLETE"]
-        assert len(complete) == 11
-        assert len({tuple(trial.params.values()) for trial in complete}) == 11
+        assert len(complete) == 7
+        assert len({tuple(trial.params.values()) for trial in complete}) == 7
         assert all(trial.state.name in ("COMPLETE", "FAIL") for trial in found)
 
     def test_what_one_left_that_was_killed_is_done_by_the_others(self, storage, tmp_path):
@@ -262,6 +263,72 @@ class TestManyWorkers:
         search.tell(asked.folder)
         drive(search, tmp_path)
         assert states(search) == {"COMPLETE": 4, "FAIL": 1}
+
+
+class TestTheSource:
+    """What the loop of a sweep asks for runs."""
+
+    def source(self, tmp_path, trials, of, parallel=10, compose=lambda typed: {"typed": list(typed)}):
+        known = []
+        search = search_of(tmp_path, Rules(trials), of=of)
+        return Suggested(search, ["batch_size=8"], compose, tmp_path, parallel, known.append), known
+
+    def ends(self, source, run, tmp_path, value=0.5):
+        left(tmp_path / run.folder, [value])
+        Status(tmp_path / run.folder).say("done")
+        source.ended(run, tmp_path / run.folder, "done")
+
+    def test_gives_no_more_at_once_than_leaves_something_to_learn_from(self, tmp_path):
+        source, known = self.source(tmp_path, 6, axes(), parallel=2)
+        first = source.more(100)
+        assert len(first) == len(source.more(100)) + 2 == 2
+        assert known == first
+        assert all(run.overrides[0] == "batch_size=8" and len(run.overrides) == 3 for run in first)
+        self.ends(source, first[0], tmp_path)
+        assert len(source.more(100)) == 1
+        assert not source.exhausted
+
+    def test_what_is_asked_for_twice_is_run_once(self, tmp_path):
+        source, _ = self.source(tmp_path, 8, axes("fusion=concat,gated"))
+        given = []
+        while not source.exhausted:
+            for run in source.more(3):
+                given.append(run.folder)
+                if not (tmp_path / run.folder).exists():
+                    self.ends(source, run, tmp_path)
+                else:
+                    source.ended(run, tmp_path / run.folder, "done")  # as the loop does with what is done
+        assert states(source.search) == {"COMPLETE": 8}
+        assert len(set(given)) == 2
+
+    def test_values_that_cannot_be_together_count_as_failed(self, tmp_path):
+        def compose(typed):
+            if {"a=1", "b=1"} <= set(typed):
+                raise ConfigError("a=1 is not with b=1")
+            return {"typed": list(typed)}
+
+        source, _ = self.source(tmp_path, 12, axes("a=1,2", "b=1,2"), compose=compose)
+        while not source.exhausted:
+            for run in source.more(1):
+                assert run.differs != {"a": "1", "b": "1"}
+                self.ends(source, run, tmp_path)
+        found = outcome.counts(source.search.study)
+        assert found["failed"] >= 1
+        assert found["complete"] + found["failed"] == 12
+        reasons = {trial.user_attrs["failed"] for trial in source.search.among("PRUNED")}
+        assert reasons == {"a=1 b=1: a=1 is not with b=1"}
+
+    def test_each_value_and_both_ends_are_tried_before_anything_starts(self):
+        found = list(corners(axes("a=x,y", "b=interval(0,1)", "c=range(1,4)")))
+        assert {(key, value) for differs in found for key, value in differs.items()} == {
+            ("a", "x"),
+            ("a", "y"),
+            ("b", "0.0"),
+            ("b", "1.0"),
+            ("c", "1"),
+            ("c", "2"),
+            ("c", "3"),
+        }
 
 
 class TestSharing:

@@ -142,7 +142,7 @@ def driven(
     from mmfuse.sweep import place
     from mmfuse.sweep.drive import Drive
     from mmfuse.sweep.outcome import lines
-    from mmfuse.sweep.source import Listed
+    from mmfuse.sweep.source import Listed, Source
     from mmfuse.sweep.watcher import watcher
 
     def begun(run: "Run") -> Path:
@@ -156,7 +156,7 @@ def driven(
     watching = watcher(options.quiet, options.json)
     try:
         with folders.held(folder):
-            source = Listed(runs) if search_of is None else search_of()
+            source: Source = Listed(runs) if search_of is None else search_of()
             tally = Drive(folder, source, begun, launcher, options.retries, watching).run()
     except Interrupted:
         watching.close()
@@ -166,8 +166,8 @@ def driven(
         watching.close()
     if not options.quiet and not options.json:
         print("\n".join(lines(folder, place.load(folder)[1])))
-        if search_of is not None:
-            print("\n".join(source.lines(["mmfuse", "train", *common])))
+        for line in source.lines(["mmfuse", "train", *common]):
+            print(line)
     if tally["failed"]:
         print(f"to try again: mmfuse sweep --resume {shown} --retries {options.retries + 1}", file=sys.stderr)
     return TrainingError.exit_code if tally["failed"] else 0

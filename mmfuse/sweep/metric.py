@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from mmfuse.errors import ConfigError, offer
 from mmfuse.metrics.direction import mode
@@ -33,8 +33,8 @@ def refuse_unless_validation(name: str) -> None:
         )
 
 
-def direction(name: str, config: Mapping[str, Any]) -> str:
-    """ "max" or "min": known before anything has run, from the config that the runs have in common."""
+def direction(name: str, config: Mapping[str, Any]) -> Literal["max", "min"]:
+    """Known before anything has run, from the config that the runs have in common."""
     if name == AUTO:
         name = config["early_stopping"]["monitor"]
     if name != AUTO:

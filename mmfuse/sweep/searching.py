@@ -73,8 +73,8 @@ def suggested(
 
 def rules(settings: Mapping[str, Any], epochs: Any) -> study.Rules:
     limit = epochs if isinstance(epochs, int) and epochs > 0 else None
-    keys = ("trials", "search", "pruner", "seed", "startup", "warmup")
-    return study.Rules(*(settings[key] for key in keys), epochs=limit)
+    asked = {key: settings[key] for key in ("trials", "pruner", "seed", "startup", "warmup")}
+    return study.Rules(**asked, sampler=settings["search"], epochs=limit)
 
 
 def shown(read: Typed, settings: Mapping[str, Any]) -> Sequence[str]:

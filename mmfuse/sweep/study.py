@@ -15,6 +15,9 @@ SEARCHES = ("random", "tpe")
 PRUNERS = ("none", "median", "hyperband")
 
 
+Direction = Literal["max", "min"]
+
+
 class Rules(NamedTuple):
     """How it is searched."""
 
@@ -51,7 +54,7 @@ def opened(
     storage: str,
     folder: Path,
     rules: Rules,
-    direction: Literal["max", "min"],
+    direction: Direction,
     about: Mapping[str, Any],
 ) -> "Study":
     """`folder` is the sweep's, where its journal is; `about` is what all who share the study must have alike."""
@@ -68,7 +71,7 @@ def opened(
         storage=storages.opened(storage, folder),
         sampler=sampler.Numbered(makes, rules.seed),
         pruner=pruner(rules.pruner, rules.startup, rules.warmup, rules.epochs),
-        direction=f"{direction}imize",
+        direction="maximize" if direction == "max" else "minimize",
         load_if_exists=True,
     )
     refuse_unless_alike(study, {**about, "direction": direction}, storage)

@@ -74,7 +74,6 @@ class Suggested(Source):
         self.search.tell(folder, (words or ["it failed"])[-1] if state == "failed" else None)
 
     def lines(self, command: Sequence[str]) -> list[str]:
-        """What came of it; `command` is what all runs have in common, without what was typed for all."""
         return lines(self.search.study, self.search.axes, self.search.metric, [*command, *self.fixed])
 
     def gives_up(self, folder: Path) -> bool:
