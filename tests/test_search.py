@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 from searching import axes, drive, folder_of, left, planted, search_of
 
+from mmfuse.cli import main
 from mmfuse.errors import ConfigError
 from mmfuse.metrics.direction import mode
 from mmfuse.record.status import Status
+from mmfuse.run.settings import watched
+from mmfuse.schedules.synchronous import Synchronous
 from mmfuse.sweep import best as outcome
-from mmfuse.sweep.metric import direction, final, refuse_unless_validation
+from mmfuse.sweep.metric import curve, direction, final, refuse_unless_validation
 from mmfuse.sweep.search import is_pruned
 from mmfuse.sweep.space import space, typed
 from mmfuse.sweep.study import Rules, opened
@@ -110,6 +113,19 @@ class TestTheFigure:
         config["early_stopping"]["monitor"] = "val/loss"
         assert direction("auto", config) == "min"
         assert direction("val/accuracy", config) == "max"
+
+    def test_is_what_the_run_told_its_best_epoch_by(self):
+        config = {"early_stopping": {"monitor": "auto", "patience": 3, "min_delta": 0.0}, "tasks": ["price"]}
+        tasks = {"price": Regression()}
+        assert watched(config, tasks, Synchronous()) == {"figure": "val/mae", "mode": "min", "settles": 0}
+        config["early_stopping"]["monitor"] = "val/pearson"
+        assert watched(config, tasks, Synchronous())["figure"] == "val/pearson"
+
+    def test_of_epochs_that_only_prepare_prunes_nothing(self, tmp_path):
+        left(tmp_path, [0.9, 0.1, 0.2])
+        manifest = tmp_path / "manifest.json"
+        manifest.write_text(manifest.read_text().replace('"settles": 0', '"settles": 1'))
+        assert curve(tmp_path, "auto") == [(2, 0.1), (3, 0.2)]
 
 
 class TestSearching:
@@ -386,6 +402,23 @@ class TestSharing:
 
 
 class TestRefused:
+    @pytest.mark.parametrize(
+        ("typed", "said"),
+        [
+            (["sweep.search=tpe"], "sweep.trials"),
+            (["sweep.pruner=median"], "a grid"),
+            (["sweep.search=tpe", "sweep.trials=3", "sweep.metric=test/f1_macro"], "validation rows"),
+            (["sweep.search=bayes", "sweep.trials=3"], "takes grid | random | tpe"),
+            (["sweep.search=tpe", "sweep.trials=3", "sweep.storage=nowhere/study.journal"], "no folder"),
+            (["sweep.search=tpe", "sweep.trials=3", "fusion=gated,gatd"], "gatd"),
+        ],
+    )
+    def test_what_cannot_be_leaves_no_folder(self, typed, said, tmp_path, capsys):
+        common = ["optimizer.lr=tag(log,interval(1e-4,1e-2))"] if "median" not in typed[0] else ["fusion=gated,concat"]
+        assert main(["sweep", *common, f"output_dir={tmp_path}/out", *typed]) == 2
+        assert said in capsys.readouterr().err
+        assert not list(tmp_path.glob("out/*"))
+
     @pytest.mark.parametrize(
         ("storage", "said"),
         [
