@@ -22,13 +22,13 @@ COMMANDS = (
     "selftest",
     "eval",
     "predict",
+    "report",
+    "compare",
+    "export",
     "cache",
 )
 NOT_BUILT_YET = {
-    "report": "one HTML file of a run or a sweep",
-    "compare": "a table over runs, with paired tests",
     "reproduce": "a published table",
-    "export": "a trained model for serving",
     "doctor": "versions, devices, optional parts missing",
 }
 

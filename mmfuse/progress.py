@@ -14,7 +14,7 @@ from mmfuse import __version__
 from mmfuse.atomic import finite
 from mmfuse.audit import shown
 from mmfuse.types import Finding, Listener
-from mmfuse.wording import figure, judged, moved, number
+from mmfuse.wording import curve_lines, figure, judged, moved, number
 
 SHOWN = 4  # validation scores a line
 WIDTH = 100  # of a table that is not written to a terminal
@@ -140,9 +140,19 @@ class Lines(Listener):
             label = f"{split}{f' ({runs} runs)' if runs > 1 else ''}{heard}{f' {task}:' if len(scores) > 1 else ''}"
             self.write(f"{label}   {'   '.join(figure(f, table[f], i == 0) for i, f in enumerate(headlines[task]))}")
 
+    def curved(self, what: str, table: Mapping[str, Any]) -> None:
+        self.write("\n".join(curve_lines(table)))
+
     def predicted(self, rows: int, file: str, models: Sequence[str]) -> None:
         by = models[0] if len(models) == 1 else f"the mean of {len(models)} models ({', '.join(models)})"
         self.write(f"predicted {rows} rows by {by}\nsaved {file}")
+
+    def exported(self, file: str, model: str, difference: float, rows: Sequence[int], fixed: Mapping[str, int]) -> None:
+        for modality, steps in fixed.items():
+            self.advised(modality, f"exported for exactly {steps} steps: pad to them, with a mask of False")
+        batches = " and ".join(map(str, rows))
+        self.write(f"exported {model}; run on {batches} test rows, it is within {difference:.1g} of the model")
+        self.write(f"saved {file} and {file}.json")
 
 
 class Terminal(Lines):
@@ -281,8 +291,14 @@ class JsonLines(Listener):
     ) -> None:
         self.say("metrics", metrics={split: scores}, modalities=None if modalities is None else list(modalities))
 
+    def curved(self, what: str, table: Mapping[str, Any]) -> None:
+        self.say("curves", of=what, **table)
+
     def predicted(self, rows: int, file: str, models: Sequence[str]) -> None:
         self.say("predicted", rows=rows, file=file, models=list(models))
+
+    def exported(self, file: str, model: str, difference: float, rows: Sequence[int], fixed: Mapping[str, int]) -> None:
+        self.say("exported", file=file, model=model, difference=difference, rows=list(rows), fixed=dict(fixed))
 
 
 def close(listener: Listener) -> None:

@@ -180,6 +180,10 @@ class Task(ABC):
     def resampled(self, answer: np.ndarray, target: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
         """The same figures where unit n is taken counts[r, n] times: (R, U) -> (R,) each. NaN where undefined."""
 
+    def figure(self, name: str, answer: np.ndarray, target: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        """One of these figures, (R,), which may be had without the others; `KeyError` where there is none."""
+        return self.resampled(answer, target, counts)[name]
+
     @abstractmethod
     def recorded(self, answer: np.ndarray, target: np.ndarray) -> dict[str, Any]:
         """Columns by name, U values each, as predictions.parquet is to have them."""
@@ -292,6 +296,17 @@ class Preparation(ABC):
     def zero(self) -> Tensor:
         """What a step of nothing but zeros is prepared to, for those who fill what is missing with zeros."""
         return torch.zeros(())
+
+    def opened(self, value: Any) -> Any:
+        """A raw value as it is read here, at the size, rate and width that it will have: prepared, it is the same.
+
+        A picture is (H, W, C) bytes, a film (T, H, W, C), a sound (samples,) and its rate, features are (T, D).
+        """
+        return value
+
+    def spread(self) -> Any:
+        """The features' standard deviations over the training rows, (D,) or by column; None where it knows of none."""
+        return None
 
     @abstractmethod
     def state(self) -> dict[str, Any]:
@@ -495,5 +510,14 @@ class Listener:
     ) -> None:
         """A finished run's figures on some rows, as metrics.json has them; None: from all modalities."""
 
+    def curved(self, what: str, table: Mapping[str, Any]) -> None:
+        """A finished run's figures over rising levels of "noise", or rates of "missing" values."""
+
     def predicted(self, rows: int, file: str, models: Sequence[str]) -> None:
         """Trained models, by the names of their folders, were asked about so many rows; the file has their mean."""
+
+    def exported(self, file: str, model: str, difference: float, rows: Sequence[int], fixed: Mapping[str, int]) -> None:
+        """A model is a file now, which was run on batches of so many rows and differs from it by so much at most.
+
+        `fixed` is by modality how many steps it has to have, where not any number will do.
+        """

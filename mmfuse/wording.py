@@ -1,6 +1,6 @@
 """Figures in words: one line for a figure, a verdict, what carried over from one modality to another."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -63,3 +63,43 @@ def moved(transfer: Mapping[str, Any]) -> list[str]:
         gallery = next(about["mean"] for name, about in table.items() if name.endswith("/gallery"))
         lines.append(f"retrieval, {pair}   {said}   of {gallery:.0f}")
     return lines
+
+
+def curve_lines(table: Mapping[str, Any]) -> list[str]:
+    """Of each curve its levels, and under them the figure; a late fusion's beside it, where it was asked, too.
+
+    >>> curve = {"levels": [0.0, 0.5], "unit": "share of words", "values": [0.9, 0.7], "std": [0.01, 0.02], "area": 0.8}
+    >>> tasks = {"mood": {"text": {"words": curve}}}
+    >>> about = {"split": "test", "rows": 40, "figure": {"mood": "accuracy"}, "tasks": tasks}
+    >>> print("\\n".join(line.rstrip() for line in curve_lines(about)))
+    test, 40 rows: accuracy, ± from run to run or draw to draw
+    text words               0            0.5          area   share of words
+                             .900 ± .010  .700 ± .020  .800
+    """
+    said = f"{table['split']}, {table['rows']} rows"
+    lines = []
+    for task, by_modality in table["tasks"].items():
+        name = f"{task} " if len(table["tasks"]) > 1 else ""
+        lines.append(f"{said}: {name}{table['figure'][task]}, ± from run to run or draw to draw")
+        for modality, by_kind in by_modality.items():
+            for kind, about in by_kind.items():
+                levels = ["none" if level is None else f"{level:g}" for level in about["levels"]]
+                lines.append(curve_line(f"{modality} {kind}", [*levels, "area"], about["unit"]))
+                lines.append(curve_line("", heights(about), ""))
+                if "late" in table:
+                    robust = table["robustness"][task][modality][kind]["effective"]
+                    late = table["late"][task][modality][kind]
+                    lines.append(curve_line("  late fusion", heights(late), f"effective robustness {signed(robust)}"))
+    return lines
+
+
+def heights(about: Mapping[str, Any]) -> list[str]:
+    each = zip(about["values"], about["std"], strict=True)
+    return [
+        *(f"{number(v)} ± {number(s)}" if s is not None and s == s else number(v) for v, s in each),
+        number(about["area"]),
+    ]
+
+
+def curve_line(label: str, cells: Sequence[str], said: str) -> str:
+    return f"{label:<23}  {'  '.join(f'{cell:<11}' for cell in cells[:-1])}  {cells[-1]:<5}  {said}"

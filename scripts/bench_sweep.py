@@ -26,12 +26,12 @@ CLI = [sys.executable, "-m", "mmfuse.cli"]
 def plans() -> None:
     catalog = Catalog()
     for typed in (
-        ["fusion=concat,gated,sum,attention,mean", "optimizer.lr=range(0.001,0.201,0.001)", "fusion.dim=32,64"]
-        + ["balance=plain,pcgrad,mgda,gradnorm,cagrad"],
-        ["optimizer.lr=range(0.0001,1,0.0001)"],
+        "fusion=concat,gated,sum,attention,mean balance=plain,pcgrad,mgda,gradnorm,cagrad"
+        " optimizer.lr=range(0.001,0.201,0.001) fusion.dim=32,64",
+        "optimizer.lr=range(0.0001,1,0.0001)",
     ):
         began = time.perf_counter()
-        read = grammar.read(typed, catalog)
+        read = grammar.read(typed.split(), catalog)
         found = plan(combinations(read.axes, "grid", None, 0), read.fixed, Composer(catalog), False)
         print(
             f"plan     {len(found.runs)} runs composed and checked in {time.perf_counter() - began:.1f} s", flush=True
@@ -51,15 +51,21 @@ def status() -> None:
 
 
 def start() -> None:
-    """From a run being started to its worker reading the data, by the clock of its files."""
+    """From a run's being given to its slot to its worker's first word, which comes before it reads the data."""
     with tempfile.TemporaryDirectory() as folder:
-        swept(Path(folder), ["optimizer.lr=range(0.001,0.006,0.001)", "trainer.max_epochs=1", "launcher.slots=1"])
-        (sweep,) = Path(folder).glob("*-sweep-*")
-        spent = {}
-        for log in sweep.glob("*-*/output.log"):  # made by the child as soon as it is there
-            if not log.parent.is_symlink():
-                spent[log.stat().st_ctime] = log.parent.name
-        print(f"start    {json.dumps(sorted(spent.values()))}")
+        typed = [*SHORT, "optimizer.lr=range(0.001,0.007,0.001)", "trainer.max_epochs=1", "launcher.slots=1"]
+        command = [*CLI, "sweep", *typed, f"output_dir={folder}", "--json"]
+        spent = []
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as sweep:
+            for line in sweep.stdout or ():
+                event, began = json.loads(line), time.time()
+                if event["event"] != "started":
+                    continue
+                status = Path(event["folder"]) / "status.json"
+                while json.loads(status.read_text())["pid"] == sweep.pid:  # which made the folder
+                    time.sleep(0.002)
+                spent.append(time.time() - began)
+    print(f"start    of runs in one slot: {', '.join(f'{seconds:.2f}' for seconds in spent)} s", flush=True)
 
 
 def swept(outputs: Path, typed: list[str]) -> float:

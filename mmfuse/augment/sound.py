@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from mmfuse.noise_gain import noise_gain
 from mmfuse.types import Signal
 
 
@@ -72,8 +73,8 @@ def shifted(
 
 def noisy(sound: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"], snr_db: float) -> Float[Tensor, "B T"]:
     noise = torch.randn_like(sound)
-    ratio = (power(sound, mask) / power(noise, mask)).sqrt() * 10 ** (-snr_db / 20)  # (B, 1)
-    return sound + (ratio * noise).to(sound.dtype)
+    gain = noise_gain(power(sound, mask), power(noise, mask), snr_db)  # (B, 1)
+    return sound + (gain * noise).to(sound.dtype)
 
 
 def power(sound: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B 1"]:

@@ -25,6 +25,7 @@ def run(typed: list[str]) -> int:
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="of the data or the machine: batch_size=64")
     parser.add_argument("-o", dest="output", metavar="FILE", type=Path, required=True, help=".csv, .jsonl or .parquet")
     parser.add_argument("--embeddings", action="store_true", help="the vectors of modalities and their fusion, too")
+    parser.add_argument("--prepared", metavar="FILE.npz", type=Path, help="the rows as an exported model takes them")
     options = parser.parse_intermixed_args(typed)
     from mmfuse.record.formats import check_place
     from mmfuse.run.finished import refuse_unless_there
@@ -32,6 +33,8 @@ def run(typed: list[str]) -> int:
     check_place(options.output, "-o")
     if options.output.resolve() == Path(options.data).resolve():
         raise ConfigError(f"-o {options.output}: this would write over the rows themselves")
+    if options.prepared is not None:
+        refuse_place(options.prepared, options.data)
     refuse_unless_there(options.data)
     finished, hears = asked_run(options)
     with without_collection():
@@ -40,5 +43,18 @@ def run(typed: list[str]) -> int:
     listener = progress.listener(options.quiet, options.json)
     media = next((o.partition("=")[2] for o in options.overrides if o.startswith("dataset.media_root=")), None)
     done = predictions.predict(finished, options.data, options.output, hears, options.embeddings, media, listener)
+    if options.prepared is not None:
+        predictions.prepared(finished, options.data, options.prepared, media, listener)
     listener.predicted(done["rows"], done["file"], done["models"])
     return 0
+
+
+def refuse_place(file: Path, data: str) -> None:
+    from mmfuse.run.finished import OWN
+
+    if file.suffix != ".npz":
+        raise ConfigError(f"--prepared {file}: numpy's arrays by name are written as .npz")
+    if not file.absolute().parent.is_dir():
+        raise ConfigError(f"--prepared {file}: there is no folder {file.parent}")
+    if data in OWN and not Path(data).exists():
+        raise ConfigError(f"--prepared {file}: rows of a table are prepared, not the run's own ({data})")

@@ -235,5 +235,6 @@ def common(about: Mapping[str, Any]) -> list[str]:
 
 def absolute(experiment: str | None) -> str | None:
     """A file is found from anywhere then."""
-    is_file = experiment is not None and experiment.endswith((".yaml", ".yml"))
-    return os.path.abspath(experiment) if is_file else experiment
+    if experiment is None or not experiment.endswith((".yaml", ".yml")):
+        return experiment
+    return os.path.abspath(experiment)

@@ -9,7 +9,7 @@ from typing import Any
 
 from mmfuse.commands.parser import command_line, without_collection
 from mmfuse.commands.running import as_yaml, config_of, running_parser
-from mmfuse.errors import Interrupted, UserError
+from mmfuse.errors import ConfigError, Interrupted, UserError
 from mmfuse.signals import handled_by, interrupt, interruption
 
 ABOUT = "one experiment: all its seeds and folds"
@@ -31,7 +31,7 @@ def run(typed: list[str]) -> int:
         if options.dry_run:
             print(as_yaml(config), end="")
             return 0
-        imported(options)
+        imported(options, config)
         from mmfuse.record import folder as folders
 
         overrides = "".join(f"{override}\n" for override in options.overrides)
@@ -63,7 +63,7 @@ def go_on(options: argparse.Namespace) -> int:
     if Status.read(folder) == "done":
         print(f"{os.path.relpath(folder)} is done; nothing is left to train", file=sys.stderr)
         return 0
-    imported(options)
+    imported(options, config)
     if changed:
         write_text(folder / "config.yaml", as_yaml(config))
         with open(folder / "overrides.txt", "a", encoding="utf-8") as file:
@@ -71,7 +71,9 @@ def go_on(options: argparse.Namespace) -> int:
     return supervised(config, folder, options)
 
 
-def imported(options: argparse.Namespace) -> None:
+def imported(options: argparse.Namespace, config: dict[str, Any]) -> None:
+    if config["trainer"].get("devices") not in (1, "1", "auto", [0]) or config["trainer"].get("num_nodes", 1) != 1:
+        raise ConfigError("trainer.devices: more devices than one are not built yet\n  to go on: trainer.devices=1")
     if sys.stdout.isatty() and not options.quiet and not options.json:
         print("loading torch and the data ...", end="\r", flush=True)  # the run's first line takes its place
     with without_collection():

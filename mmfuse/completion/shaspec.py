@@ -68,7 +68,7 @@ class ShaSpec(Completion):
         left, right = torch.triu_indices(len(coded), len(coded), offset=1, device=present.device)  # (P,) each
         apart = (shared[:, left] - shared[:, right]).abs().mean(dim=2)  # (B, P)
         said = torch.stack([self.tell(codes.specific.pooled()) for codes in coded.values()], dim=1)  # (B, M, M)
-        own = torch.arange(len(coded), device=present.device).expand(len(present), -1)  # (B, M)
+        own = torch.arange(len(coded), device=present.device).expand(present.shape[0], -1)  # (B, M)
         wrong = F.cross_entropy(said.float().flatten(0, 1), own.flatten(), reduction="none").view_as(own)  # (B, M)
         losses = {
             "alignment": mean_of(apart, present[:, left] & present[:, right]),

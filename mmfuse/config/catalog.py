@@ -19,6 +19,7 @@ KINDS = {  # what `mmfuse list` calls them -> their folder
     "strategies": "strategy",
     "optimizers": "optimizer",
     "trainers": "trainer",
+    "loggers": "logger",
     "experiments": "experiment",
     "baselines": "baseline",
     "launchers": "launcher",

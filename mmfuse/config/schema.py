@@ -20,7 +20,6 @@ def defaults(catalog: Catalog) -> dict[str, str]:
     return {group: name for entry in listed if isinstance(entry, dict) for group, name in entry.items()}
 
 
-TO_COME = ("logger",)
 OF_SWEEPS = ("sweep", "launcher")
 
 
@@ -144,8 +143,6 @@ def check_entry(entries: str, accepted: Mapping[str, Type], key: str, value: Any
 
 def unknown(schema: Schema, key: str) -> str:
     fields = schema.fields
-    if key.split(".")[0] in TO_COME:
-        return f"'{key}' is not built yet\n  see: CHANGELOG.md, and mmfuse list for what there is"
     head = key.split(".")[0]
     if head in OF_SWEEPS and not any(within(k, head) for k in fields):
         return f"'{key}' is a key of sweeps, and this is one experiment\n  to go on: mmfuse sweep {key}=..."

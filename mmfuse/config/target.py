@@ -11,7 +11,7 @@ from typing import NamedTuple
 from mmfuse.config.types import ANYTHING, Type, of_annotation
 from mmfuse.errors import ConfigError
 
-PARTS = "data|encoders|prepare|augment|completion|fusion|models|objectives|balance|schedules|imbalance"
+PARTS = "data|encoders|prepare|augment|completion|fusion|models|objectives|balance|schedules|imbalance|trackers"
 ALLOWED = (  # classes by their public names: no way through a module to something that it imports
     rf"mmfuse\.({PARTS})(\.\w+)*\.[A-Z]\w*",
     r"torch\.optim\.[A-Z]\w*",

@@ -110,8 +110,10 @@ def scores(
     for t, name in figures.items():
         answer, target = answers[t]
         answer = answer if partner is None else answer[partner.numpy()]
-        table = encodings.tasks[t].resampled(answer, target, np.ones((1, len(target))))
-        if name not in table:
-            raise ValueError(f"figures: task '{t}' has no '{name}'; it has {', '.join(table)}")
-        found[t] = float(table[name][0])
+        task, once = encodings.tasks[t], np.ones((1, len(target)))
+        try:
+            found[t] = float(task.figure(name, answer, target, once)[0])
+        except KeyError as error:
+            known = ", ".join(task.resampled(answer, target, once))
+            raise ValueError(f"figures: task '{t}' has no '{name}'; it has {known}") from error
     return found

@@ -1,6 +1,6 @@
 """What a model's encoders say of some rows, computed once, so that it can be asked again about changed rows."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
 import numpy as np
@@ -9,6 +9,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 from torch.nn import functional as F
 
+from mmfuse import masks
 from mmfuse.types import Batch, Model, Predictions, Signal, Signals, Task
 
 NOTHING: Mapping[str, Tensor] = MappingProxyType({})
@@ -18,8 +19,14 @@ NO_STEPS: Mapping[str, int] = MappingProxyType({})
 class Encodings:
     """Of N rows, in the batches that they came in: where nothing is changed, the model computes what it always did."""
 
-    def __init__(self, model: Model, batches: Iterable[Batch], tasks: Mapping[str, Task]):
-        """The model is to be in evaluation mode."""
+    def __init__(
+        self,
+        model: Model,
+        batches: Iterable[Batch],
+        tasks: Mapping[str, Task],
+        hears: Collection[str] | None = None,
+    ):
+        """The model is to be in evaluation mode. What it says of modalities that are not in `hears` is not heard."""
         self.model, self.tasks = model, tasks
         self.device = next(model.parameters()).device
         self.targets: list[Mapping[str, Tensor]] = []  # batch by batch
@@ -27,7 +34,8 @@ class Encodings:
         rows: list[Tensor] = []
         with torch.no_grad():
             for batch in batches:
-                for m, signal in model.encode(moved(batch.signals, self.device)).items():
+                encoded = model.encode(moved(batch.signals, self.device))
+                for m, signal in (encoded if hears is None else masks.keep(encoded, hears)).items():
                     said[m].append(Signal(signal.data.float().cpu(), signal.mask.cpu()))
                 self.targets.append({t: batch.targets[t].cpu() for t in tasks})
                 rows.append(batch.rows.cpu())

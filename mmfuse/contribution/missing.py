@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool
-from scipy.integrate import trapezoid
 from torch import Tensor
 
 from mmfuse.contribution.absence import Figures, masked, scored
 from mmfuse.contribution.encodings import Encodings
 from mmfuse.contribution.game import subsets
+from mmfuse.metrics.curve import area
 
 
 def patterns(encodings: Encodings, figures: Figures) -> dict[str, dict[frozenset[str], float]]:
@@ -47,7 +47,7 @@ def curve(
     thrown = [throws(encodings, among, seed, draw) for draw in range(draws)]
     for rate in rates:
         each, shares = [], []
-        for dice in thrown:
+        for dice in thrown if rate else thrown[:1]:  # where nothing goes missing, all draws are alike
             shown = {m: values >= rate for m, values in dice.items()}
             each.append(scored(encodings, figures, shown=shown))
             had = torch.stack([encodings.present[m] for m in among])  # (M, N)
@@ -55,7 +55,7 @@ def curve(
             shares.append(int(gone.sum()) / max(1, int(had.sum())))
         hidden.append(float(np.mean(shares)))
         for t in figures:
-            heights[t].append([table[t] for table in each])
+            heights[t].append([table[t] for table in each] * (draws // len(each)))
     return {t: about(np.array(values), rates) | {"hidden": hidden} for t, values in heights.items()}
 
 
@@ -83,6 +83,6 @@ def about(heights: np.ndarray, rates: Sequence[float]) -> dict[str, Any]:
     """
     first = heights[:, 0]  # (R,)
     means = first + (heights - first[:, None]).mean(axis=1)  # where all draws are alike, what they are to the last bit
-    area = float(trapezoid(means, rates)) / (rates[-1] - rates[0])
+    height = area(means, rates)
     spread = heights.std(axis=1, ddof=1).tolist() if heights.shape[1] > 1 else [float("nan")] * len(means)
-    return {"values": means.tolist(), "std": spread, "area": area, "drop": float(means[0]) - area}
+    return {"values": means.tolist(), "std": spread, "area": height, "drop": float(means[0]) - height}

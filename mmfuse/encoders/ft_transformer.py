@@ -62,7 +62,7 @@ class FTTransformer(Encoder):
         """Each column's features times its matrix, which is the embedding of a category, plus its bias."""
         columns = zip(data.split(self.widths, dim=1), self.weight.split(self.widths), strict=True)
         own = torch.stack([features @ weight for features, weight in columns], dim=1) + self.bias  # (R, columns, D)
-        return torch.cat([self.first.expand(len(data), 1, -1), own], dim=1)
+        return torch.cat([self.first.expand(data.shape[0], 1, -1), own], dim=1)
 
 
 class Block(nn.Module):

@@ -55,13 +55,17 @@ class Block(nn.Module):
     def __init__(self, before: int, after: int):
         super().__init__()
         self.convolve = nn.Conv1d(before, after, 3, padding=1)
-        self.halve = nn.MaxPool1d(2, ceil_mode=True)
         self.norm = nn.LayerNorm(after)
 
     def forward(
         self, steps: Float[Tensor, "B F C"], mask: Bool[Tensor, "B F"]
     ) -> tuple[Float[Tensor, "B G D"], Bool[Tensor, "B G"]]:
         maps = self.convolve(steps.transpose(1, 2)).masked_fill(~mask.unsqueeze(1), -torch.inf)  # no padding wins
-        halved = self.halve(mask.float().unsqueeze(1))[:, 0] > 0  # (B, G)
-        steps = self.halve(maps).transpose(1, 2).masked_fill(~halved.unsqueeze(-1), 0.0)  # (B, G, D)
+        halved = halved_in_time(mask.float().unsqueeze(1))[:, 0] > 0  # (B, G)
+        steps = halved_in_time(maps).transpose(1, 2).masked_fill(~halved.unsqueeze(-1), 0.0)  # (B, G, D)
         return self.norm(steps).relu().masked_fill(~halved.unsqueeze(-1), 0.0), halved
+
+
+def halved_in_time(maps: Float[Tensor, "B C F"]) -> Float[Tensor, "B C G"]:
+    """By max-pooling, which an odd last frame goes through alone; of two sides, as only this one can be exported."""
+    return nn.functional.max_pool2d(maps.unsqueeze(2), (1, 2), ceil_mode=True).squeeze(2)

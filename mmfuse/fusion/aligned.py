@@ -30,7 +30,7 @@ def require_equal(signals: Signals) -> None:
     found = torch.stack([ends(s.mask) for s in signals.values()], dim=1)  # (B, M)
     longest = found.amax(dim=1, keepdim=True)
     unequal = ((found > 0) & (found < longest)).any(dim=1)  # (B,)
-    if unequal.any():
+    if not torch.compiler.is_compiling() and unequal.any():  # an exported model cannot raise by what a row holds
         row = found[unequal][0].tolist()
         steps = ", ".join(f"{m} {number}" for m, number in zip(signals, row, strict=True) if number)
         raise DataError(
@@ -50,7 +50,7 @@ def padded(values: Tensor, steps: int) -> Tensor:
     """(B, T, ...) -> (B, steps, ...), zeros or False at the end."""
     if values.shape[1] == steps:
         return values
-    more = values.new_zeros(len(values), steps - values.shape[1], *values.shape[2:])
+    more = values.new_zeros(values.shape[0], steps - values.shape[1], *values.shape[2:])
     return torch.cat([values, more], dim=1)
 
 

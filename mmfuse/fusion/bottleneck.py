@@ -57,7 +57,7 @@ class BottleneckFusion(Fusion):
     def steps(self, signals: Signals) -> Signals:
         """(B, T_m, D) each, after all layers."""
         steps = self.space(signals)
-        shared = self.tokens.expand(len(next(iter(steps.values())).data), -1, -1)  # (B, F, D)
+        shared = self.tokens.expand(next(iter(steps.values())).data.shape[0], -1, -1)  # (B, F, D)
         for number in range(self.layers):
             read = shared if number >= self.separate else shared[:, :0]
             both = {m: beside(self.blocks[m][number], steps[m], read) for m in steps}  # each (B, T_m + F, D)

@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from mmfuse.fusion.aligned import Align, aligned, ends
+from mmfuse.stepwise import Stepwise
 from mmfuse.types import Fusion, Signal, Signals
 
 
@@ -48,6 +49,8 @@ class EarlyFusion(Fusion):
         steps = aligned(signals, self.modalities, self.align)
         data = torch.cat([s.data for s in steps.values()], dim=2)  # (B, T, sum of D_m)
         mask = torch.stack([s.mask for s in steps.values()]).any(dim=0)  # (B, T)
+        if isinstance(self.rnn, Stepwise):  # in a model that is being exported
+            return Signal.vector(self.rnn.last(data, mask), mask.any(dim=1))
         lengths = ends(mask).clamp(min=1).cpu()  # (B,) a row without any runs for one step of zeros
         _, state = self.rnn(pack_padded_sequence(data, lengths, batch_first=True, enforce_sorted=False))
         last = state[0] if isinstance(state, tuple) else state  # (layers * directions, B, dim / directions)

@@ -35,7 +35,7 @@ class EarlyTokensFusion(Fusion):
 
     def forward(self, signals: Signals) -> Signal:
         steps = joined(self.space(signals))  # (B, S, D)
-        token = self.token.expand(len(steps.data), 1, -1)  # (B, 1, D)
+        token = self.token.expand(steps.data.shape[0], 1, -1)  # (B, 1, D)
         data = torch.cat([token, steps.data], dim=1)  # (B, 1 + S, D)
         real = torch.ones_like(steps.mask[:, :1])  # (B, 1)
         seen = torch.cat([real, steps.mask], dim=1).unsqueeze(1)  # (B, 1, 1 + S)

@@ -50,7 +50,7 @@ class McbFusion(Fusion):
 
     def spectrum(self, signed: Float[Tensor, "B D"], places: Int[Tensor, " D"]) -> Complex[Tensor, "B F"]:
         """Of one modality's sketch, F = S // 2 + 1."""
-        return torch.fft.rfft(signed.new_zeros(len(signed), self.sketch).index_add(1, places, signed))
+        return torch.fft.rfft(signed.new_zeros(signed.shape[0], self.sketch).index_add(1, places, signed))
 
 
 def without_noise(sketch: Float[Tensor, "B S"]) -> Float[Tensor, "B S"]:

@@ -61,7 +61,7 @@ class MfnFusion(Fusion):
     def remembered(self, heard: Float[Tensor, "B T C"], real: Bool[Tensor, "B T"]) -> Float[Tensor, "B G"]:
         """The memory after the last step."""
         proposed = self.propose(heard).tanh()  # (B, T, G)
-        memory = heard.new_zeros(len(heard), self.memory)
+        memory = heard.new_zeros(heard.shape[0], self.memory)
         for now, new, there in zip(heard.unbind(1), proposed.unbind(1), real.unbind(1), strict=True):
             read = torch.cat([now, memory], dim=1)  # (B, C + G)
             after = self.keep(read).sigmoid() * memory + self.write(read).sigmoid() * new
@@ -71,7 +71,7 @@ class MfnFusion(Fusion):
 
 def run(cell: nn.LSTMCell, signal: Signal) -> tuple[Float[Tensor, "B H"], Float[Tensor, "B S H"]]:
     """The last state, and the cells before the first step and after each of them: S = 1 + T."""
-    state = memory = signal.data.new_zeros(len(signal.data), cell.hidden_size)  # (B, H)
+    state = memory = signal.data.new_zeros(signal.data.shape[0], cell.hidden_size)  # (B, H)
     memories = [memory]
     for data, there in zip(signal.data.unbind(1), signal.mask.unsqueeze(2).unbind(1), strict=True):
         new_state, new_memory = cell(data, (state, memory))

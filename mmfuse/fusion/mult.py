@@ -142,5 +142,5 @@ def padding_read(signal: Signal) -> Signal:
 def last(signal: Signal) -> Float[Tensor, "B D"]:
     """The last real step, and zeros where there is none."""
     place = (ends(signal.mask) - 1).clamp(min=0)
-    found = signal.data[torch.arange(len(place), device=place.device), place]  # (B, D)
+    found = signal.data[torch.arange(place.shape[0], device=place.device), place]  # (B, D)
     return found.masked_fill(~signal.present.unsqueeze(1), 0.0)

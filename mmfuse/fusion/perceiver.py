@@ -42,7 +42,7 @@ class PerceiverFusion(Fusion):
 
     def forward(self, signals: Signals) -> Signal:
         steps = joined(self.space(signals))  # (B, S, D)
-        latents = self.latents.expand(len(steps.data), -1, -1)  # (B, N, D)
+        latents = self.latents.expand(steps.data.shape[0], -1, -1)  # (B, N, D)
         for each in self.rounds:
             latents = each(latents, steps)
         return Signal.vector(self.out(latents.mean(dim=1)), steps.present)

@@ -70,3 +70,10 @@ def resampled(probabilities: np.ndarray, target: np.ndarray, counts: np.ndarray)
     under = areas.resampled(probabilities, np.eye(k, dtype=bool)[target], counts)
     found |= {"auroc": areas.macro(under.auroc), "average_precision": areas.macro(under.average_precision)}
     return found | calibration.resampled(probabilities, target, counts)
+
+
+def figure(name: str, probabilities: np.ndarray, target: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """One figure of `resampled`. What was decided is counted in a tenth of the time that areas take."""
+    if name in OTHERS[:2] or name in calibration.FIGURES:
+        return resampled(probabilities, target, counts)[name]
+    return decisions.resampled(probabilities.argmax(axis=1), target, counts, probabilities.shape[1])[name]

@@ -8,13 +8,12 @@ Empirical Investigation of Statistical Significance in NLP, EMNLP 2012, https://
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from scipy import stats
 
 from mmfuse.metrics.bootstrap import draw, percentiles
-from mmfuse.types import Task
 
 POWER = 0.8  # with which a detectable difference would be found
 
@@ -27,6 +26,19 @@ class Scored(NamedTuple):
     target: np.ndarray
 
 
+@runtime_checkable
+class Judge(Protocol):
+    """A task, or whatever else scores answers."""
+
+    def figure(self, name: str, answer: np.ndarray, target: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        """One figure of units that are taken counts[r, u] times: (R, U) -> (R,)."""
+        ...
+
+    def score(self, answer: np.ndarray, target: np.ndarray) -> dict[str, Any]:
+        """Figures by name."""
+        ...
+
+
 class Difference(NamedTuple):
     difference: float  # of the first over the second, in the figure's own terms
     low: float
@@ -36,7 +48,7 @@ class Difference(NamedTuple):
 
 
 def differ(
-    task: Task, figure: str, first: Sequence[Scored], second: Sequence[Scored], samples: int, level: float = 0.95
+    task: Judge, figure: str, first: Sequence[Scored], second: Sequence[Scored], samples: int, level: float = 0.95
 ) -> Difference:
     """Runs side by side: the first's with the second's of the same seed and fold, on the same units."""
     for a, b in zip(first, second, strict=True):
@@ -46,14 +58,20 @@ def differ(
     drawn = []
     for draws in draw([run.units for run in first], samples):
         both = [
-            np.mean([task.resampled(r.answer, r.target, d)[figure] for d, r in zip(draws, runs, strict=True)], axis=0)
+            np.mean([task.figure(figure, r.answer, r.target, d) for d, r in zip(draws, runs, strict=True)], axis=0)
             for runs in (first, second)
         ]
         drawn.append(both[0] - both[1])
-    differences = np.concatenate(drawn)
-    differences = differences[~np.isnan(differences)]
     exact = figure == "accuracy" and len(first) == 1 and len(np.unique(first[0].units)) == len(first[0].units)
-    p = mcnemar(*right(first[0], second[0])) if exact else shifted(differences, seen)
+    return concluded(np.concatenate(drawn), seen, right(first[0], second[0]) if exact else None, level)
+
+
+def concluded(
+    differences: np.ndarray, seen: float, only: tuple[int, int] | None = None, level: float = 0.95
+) -> Difference:
+    """From (R,) differences on draws and the one seen; `only` the first and only the second right, for McNemar's p."""
+    differences = differences[~np.isnan(differences)]
+    p = mcnemar(*only) if only else shifted(differences, seen)
     low, high = percentiles(differences, level)
     reach = stats.norm.ppf(1 - (1 - level) / 2) + stats.norm.ppf(POWER)
     return Difference(seen, low, high, p, float(reach * differences.std()) if len(differences) else float("nan"))
@@ -63,7 +81,7 @@ def floats(values: np.ndarray) -> bool:
     return values.dtype.kind == "f"
 
 
-def mean_score(task: Task, figure: str, runs: Sequence[Scored]) -> float:
+def mean_score(task: Judge, figure: str, runs: Sequence[Scored]) -> float:
     return float(np.mean([task.score(run.answer, run.target)[figure] for run in runs]))
 
 

@@ -77,6 +77,13 @@ class Cells(Preparation):
         kinds = {Numeric: "number", Categorical: "category"}
         return {"columns": [(kinds[type(column)], column.width) for column in self.columns.values() if column.width]}
 
+    def opened(self, value: Row) -> Row:
+        numbers = self.spread()
+        return {name: named(name, number, cell) if name in numbers else cell for name, cell in value.items()}
+
+    def spread(self) -> dict[str, float]:
+        return {name: column.std for name, column in self.columns.items() if isinstance(column, Numeric)}
+
     def state(self) -> dict[str, Any]:
         return {"columns": [[name, column.state()] for name, column in self.columns.items()]}
 

@@ -68,6 +68,12 @@ class Features(Preparation):
             raise ValueError(f"{array.shape[1]} features, where the training rows have {self.size}")
         return array
 
+    def opened(self, value: Steps) -> np.ndarray:
+        return self.of_one_width(value)  # (T, D)
+
+    def spread(self) -> np.ndarray:
+        return self.std
+
     def state(self) -> dict[str, Any]:
         return {"size": self.size, "mean": self.mean.tolist(), "std": self.std.tolist()}
 

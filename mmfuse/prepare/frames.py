@@ -55,6 +55,9 @@ class Frames(Preparation):
         except BROKEN as error:
             raise ValueError(f"{getattr(frame, 'name', 'a frame')}: {error}") from error
 
+    def opened(self, value: Film) -> np.ndarray:
+        return self.drawn(value).transpose(0, 2, 3, 1)  # (T, H, W, C)
+
     def state(self) -> dict[str, Any]:
         return {"frames": self.frames, **self.canvas.state()}
 

@@ -56,6 +56,9 @@ class Heard(Preparation):
         reach = self.extractor.n_fft // 2  # samples on either side of a frame's middle that it hears
         return frames[: -(-(len(wave) + reach) // self.extractor.hop_length)]  # the rest is silence
 
+    def opened(self, value: Sound) -> tuple[np.ndarray, int]:
+        return self.waveform.opened(value)
+
     def state(self) -> dict[str, Any]:
         return {"model": self.model, "max_seconds": self.max_seconds, "extractor": self.extractor.to_dict()}
 

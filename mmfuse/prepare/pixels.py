@@ -39,6 +39,9 @@ class Pixels(Preparation):
         data = np.stack(pictures) if pictures else self.canvas.blank()  # (S, C, H, W)
         return Ragged(self.canvas.scale(data), torch.tensor([int(picture is not None) for picture in raw]))
 
+    def opened(self, value: Picture) -> np.ndarray:
+        return self.canvas.draw(value).transpose(1, 2, 0)  # (H, W, C)
+
     def state(self) -> dict[str, Any]:
         return self.canvas.state()
 

@@ -34,10 +34,13 @@ class Processed(Preparation):
 
     def look(self, picture: Picture) -> np.ndarray:
         """(3, H, W) of what the model's authors made of one."""
-        height, width, _ = outline(picture)
-        array = pixels(picture, height, width, 3)  # (3, height, width) bytes, upright, transparency on white
-        made = self.processor(images=array.transpose(1, 2, 0), input_data_format="channels_last", return_tensors="np")
+        made = self.processor(images=self.opened(picture), input_data_format="channels_last", return_tensors="np")
         return np.asarray(made["pixel_values"][0], np.float32)
+
+    def opened(self, value: Picture) -> np.ndarray:
+        """At its own size, upright, transparency on white."""
+        height, width, _ = outline(value)
+        return pixels(value, height, width, 3).transpose(1, 2, 0)  # (height, width, 3)
 
     def state(self) -> dict[str, Any]:
         return {"model": self.model, "processor": json.loads(self.processor.to_json_string())}

@@ -64,6 +64,9 @@ class Waveform(Preparation):
                 raise ValueError(f"it is too short: not a sample is left of it at {self.size} a second")
         return levelled(data, self.normalise) if self.normalise else data
 
+    def opened(self, value: Sound) -> tuple[np.ndarray, int]:
+        return self.wave(value), self.size
+
     def state(self) -> dict[str, Any]:
         return {
             "rate": self.size,

@@ -55,6 +55,7 @@ def describe(
         "environment": {name: os.environ[name] for name in VARIABLES if name in os.environ},
         "git": git(Path.cwd()) or git(Path(__file__).parent),
         "argv": sys.argv,
+        "cwd": os.getcwd(),  # from which paths in the config are, unless they are whole
     }
 
 

@@ -8,6 +8,7 @@ from mmfuse.tasks.multiclass import Multiclass
 from mmfuse.tasks.multilabel import Multilabel
 from mmfuse.tasks.pairs import Pairs
 from mmfuse.tasks.regression import Regression
+from mmfuse.tasks.sentiment import Sentiment
 from mmfuse.tasks.tokens import Tokens
 from mmfuse.types import Task
 
@@ -16,6 +17,7 @@ MADE_OF = {  # the arguments that decide what an answer means; those of losses a
     Multilabel: ("classes",),
     Pairs: ("between", "temperature"),
     Regression: ("mean", "std"),
+    Sentiment: ("mean", "std"),
     Tokens: ("classes", "of"),
 }
 

@@ -38,6 +38,15 @@ def of_own_rows(
     run: Finished, split: str, modalities: Collection[str] | None, embeds: bool, listener: Listener
 ) -> tuple[Examples, list[Said]]:
     """Of the rows that the run trained, validated or tested on, or of all that have a label."""
+    examples, ready = own_rows(run, split, listener)
+    return examples, list(each(run, ready, modalities, embeds))
+
+
+Ready = Callable[[Replica], tuple[Prepared, np.ndarray]]  # by what a replica has learned; and which rows are asked for
+
+
+def own_rows(run: Finished, split: str, listener: Listener) -> tuple[Examples, Ready]:
+    """The data that the run was trained on, and what prepares them."""
     cfg = of_the_same_classes(run)
     examples = load(cfg)
     refuse_other_classes(examples, replica(run.places[0]).tasks)
@@ -55,7 +64,7 @@ def of_own_rows(
         prepared = prepare(cfg, examples, divided[replica.place.fold], listener=listener, learned=replica.learned)
         return prepared, getattr(prepared.split, "test" if split == "all" else split)
 
-    return examples, list(each(run, ready, modalities, embeds))
+    return examples, ready
 
 
 def of_the_same_classes(run: Finished) -> Config:
@@ -101,7 +110,7 @@ def of_new_rows(
 
 def each(
     run: Finished,
-    ready: Callable[[Replica], tuple[Prepared, np.ndarray]],
+    ready: Ready,
     modalities: Collection[str] | None,
     embeds: bool,
 ) -> Iterator[Said]:

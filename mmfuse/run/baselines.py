@@ -2,7 +2,7 @@
 
 Each modality alone and all of them concatenated, without objectives, balance or schedule; and, of several tasks, each
 task alone. Each is a run of its own, with the whole record, in outputs/baselines, where the next run with the same data
-and settings finds it.
+and settings finds it. A late fusion is trained only for those who ask how robust the run is.
 """
 
 import json
@@ -16,9 +16,11 @@ from filelock import FileLock
 from mmfuse import __version__
 from mmfuse.atomic import write_text
 from mmfuse.config.catalog import Catalog
+from mmfuse.errors import ConfigError
 from mmfuse.record.status import Status
 from mmfuse.run.identity import decides, digest
 from mmfuse.run.make import Config
+from mmfuse.tasks.multiclass import Multiclass
 from mmfuse.types import Listener, Task
 
 PLAIN = {"fusion": "concat", "model": "feature", "balance": "plain", "schedule": "synchronous", "completion": "none"}
@@ -26,11 +28,8 @@ PLAIN = {"fusion": "concat", "model": "feature", "balance": "plain", "schedule":
 
 def wanted(cfg: Config) -> dict[str, Config]:
     """By name, such as "text", "concat" and "task digit"; each its whole config."""
-    plain = {**cfg, "objectives": {}, "baselines": False, "strategy": {**cfg["strategy"], "transfer": False}}
-    for group, name in PLAIN.items():
-        plain[group] = option(group, name)
-    plain["choices"] = {**cfg["choices"], **PLAIN}
-    found = {}
+    cfg = {k: v for k, v in cfg.items() if k != "logger"}  # a tracker hears of the run, whose verdict names them
+    plain, found = plainly(cfg, PLAIN), {}
     if len(cfg["modalities"]) > 1:
         found = {m: narrowed(plain, modalities=[m]) for m in cfg["modalities"]}
         found["concat"] = plain
@@ -39,6 +38,25 @@ def wanted(cfg: Config) -> dict[str, Config]:
         alone["choices"] = {**cfg["choices"], "balance": "plain"}
         found |= {f"task {t}": narrowed(alone, tasks=[t]) for t in cfg["tasks"]}
     return found
+
+
+def late(cfg: Config, tasks: Mapping[str, Task]) -> Config:
+    """Each modality predicts alone, and the predictions' mean is taken: of probabilities, where all tasks have any."""
+    if others := [t for t, task in tasks.items() if task.of is not None or task.between]:
+        raise ConfigError(f"late fusion takes votes on whole rows, which the task '{others[0]}' is not about")
+    if len(cfg["modalities"]) < 2:
+        raise ConfigError(f"late fusion needs two modalities, and this run has {', '.join(cfg['modalities'])} alone")
+    votes = "average" if all(isinstance(task, Multiclass) for task in tasks.values()) else "mean"
+    return plainly(cfg, PLAIN | {"model": "late", "fusion": votes})
+
+
+def plainly(cfg: Config, options: Mapping[str, str]) -> dict[str, Any]:
+    """With these options, and without objectives."""
+    plain = {**cfg, "objectives": {}, "baselines": False, "strategy": {**cfg["strategy"], "transfer": False}}
+    for group, name in options.items():
+        plain[group] = option(group, name)
+    plain["choices"] = {**cfg["choices"], **options}
+    return plain
 
 
 def option(group: str, name: str) -> dict[str, Any]:
@@ -63,22 +81,35 @@ def key(cfg: Config, fingerprint: str) -> str:
 
 def trained(cfg: Config, fingerprint: str, tasks: Mapping[str, Task], listener: Listener) -> dict[str, Path]:
     """By name, the folder of a finished run: trained now, or found."""
+    each, place = wanted(cfg), Path(cfg["output_dir"])
+    return {
+        name: trained_one(name, about, place, fingerprint, tasks, listener, number, len(each))
+        for number, (name, about) in enumerate(each.items(), start=1)
+    }
+
+
+def trained_one(
+    name: str,
+    cfg: Config,
+    output_dir: Path,
+    fingerprint: str,
+    tasks: Mapping[str, Task],
+    listener: Listener,
+    number: int = 1,
+    of: int = 1,
+) -> Path:
     from mmfuse.run.train import run
 
-    found = {}
-    each = wanted(cfg)
-    for number, (name, about) in enumerate(each.items(), start=1):
-        folder = Path(cfg["output_dir"]) / "baselines" / f"{name.replace(' ', '-')}-{key(about, fingerprint)}"
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f".{folder.name}.lock")):  # another run may be at the same one
-            known = Status.read(folder) == "done"
-            if not known:
-                folder.mkdir(exist_ok=True)  # one that was stopped is gone on with
-                write_text(folder / "config.yaml", yaml.safe_dump(about, sort_keys=False, allow_unicode=True))
-                run(about, folder, Listener())
-        listener.baseline(name, number, len(each), known, headlines(metrics_of(folder)["test"], tasks))
-        found[name] = folder
-    return found
+    folder = output_dir / "baselines" / f"{name.replace(' ', '-')}-{key(cfg, fingerprint)}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f".{folder.name}.lock")):  # another run may be at the same one
+        known = Status.read(folder) == "done"
+        if not known:
+            folder.mkdir(exist_ok=True)  # one that was stopped is gone on with
+            write_text(folder / "config.yaml", yaml.safe_dump(dict(cfg), sort_keys=False, allow_unicode=True))
+            run(cfg, folder, Listener())
+    listener.baseline(name, number, of, known, headlines(metrics_of(folder)["test"], tasks))
+    return folder
 
 
 def headlines(test: Mapping[str, Any], tasks: Mapping[str, Task]) -> dict[str, Any]:

@@ -44,6 +44,7 @@ def finished(place: Path, allow: Collection[str] = (), seed: int | None = None) 
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{folder}: its record is damaged: {str(error).splitlines()[0]}") from error
+    cfg = cfg | {"dataset": found_from(Path(manifest.get("cwd", ".")), cfg["dataset"])}
     if seed is not None and seed not in cfg["seeds"]:
         raise ConfigError(f"--seed {seed}: the run has {', '.join(map(str, cfg['seeds']))}")
     seeds = cfg["seeds"] if seed is None else [seed]
@@ -73,6 +74,15 @@ def config_of(folder: Path, allow: Collection[str]) -> dict[str, Any]:
         raise ConfigError(f"{folder}: its record is damaged: {str(error).splitlines()[0]}") from error
     check_targets(cfg, "", allow)
     return cfg
+
+
+def found_from(there: Path, dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """With paths that are not here, but are from where the run was started."""
+
+    def moved(value: Any) -> bool:
+        return isinstance(value, str) and bool(value) and not Path(value).exists() and (there / value).exists()
+
+    return {name: str(there / value) if moved(value) else value for name, value in dataset.items()}
 
 
 def refuse_unless_run(place: Path) -> Path:

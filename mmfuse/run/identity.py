@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 ASIDE = (  # what changes no result
-    *("name", "output_dir", "baselines", "cache", "threads", "loader", "bootstrap", "checkpoint_minutes", "choices"),
+    *("name", "output_dir", "baselines", "cache", "threads", "loader", "bootstrap", "checkpoint_minutes", "logger"),
+    "choices",
 )
 
 

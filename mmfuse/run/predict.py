@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from mmfuse.atomic import write
+from mmfuse.data.batches import Batches
 from mmfuse.errors import ConfigError
 from mmfuse.record import formats, predictions
 from mmfuse.run import unlabelled
@@ -48,6 +50,23 @@ def predict(
     formats.save(file, table)
     models = [one.replica.place.folder.name for one in said]
     return {"rows": len(table), "file": str(file), "models": models, "lacking": lacking}
+
+
+def prepared(run: Finished, data: str, file: Path, media: str | None, listener: Listener) -> None:
+    """Writes the rows as an exported model takes them: `<modality>` and `<modality>_mask` of each, and `id`.
+
+    By what the first of the run's seeds has learned, as `mmfuse export` does.
+    """
+    examples = unlabelled.read(run.cfg, Path(data), media)
+    about = unlabelled.prepared(run.cfg, examples, replica(run.places[0]), listener, encodes=False)
+    signals = Batches(about.columns, {})[np.arange(len(examples))].signals
+    arrays = {name: x.numpy() for m, s in signals.items() for name, x in ((m, s.data), (f"{m}_mask", s.mask))}
+
+    def written(beside: Path) -> None:
+        with open(beside, "wb") as opened:  # numpy would add a suffix to a path
+            np.savez(opened, allow_pickle=False, id=np.array(list(examples.ids)), **arrays)
+
+    write(file, written)
 
 
 def refuse_to_average(run: Finished, tasks: Mapping[str, Task], embeds: bool) -> None:

@@ -4,14 +4,15 @@ from collections.abc import Mapping
 
 from mmfuse.record.history import History
 from mmfuse.record.status import Status
+from mmfuse.run.tracking import Track
 from mmfuse.types import Listener
 
 
 class Recording(Listener):
     """Writes down what it hears, and passes it on."""
 
-    def __init__(self, listener: Listener, history: History, status: Status):
-        self.listener, self.history, self.status = listener, history, status
+    def __init__(self, listener: Listener, history: History, status: Status, track: Track | None = None):
+        self.listener, self.history, self.status, self.track = listener, history, status, track
 
     def replicate(self, name: str, epochs: int, steps: int | None) -> None:
         self.listener.replicate(name, epochs, steps)
@@ -22,4 +23,6 @@ class Recording(Listener):
 
     def epoch(self, figures: Mapping[str, float | int]) -> None:
         self.history.add(dict(figures))
+        if self.track is not None:
+            self.track.epoch(figures)
         self.listener.epoch(figures)

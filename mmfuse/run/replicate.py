@@ -19,6 +19,7 @@ from mmfuse.run.prepare import Prepared
 from mmfuse.run.recording import Recording
 from mmfuse.run.settings import averaging, patience
 from mmfuse.run.stacked import out_of_fold, stacks, teach
+from mmfuse.run.tracking import Track
 from mmfuse.run.transfer import Figures, transferred
 from mmfuse.types import Examples, Listener
 
@@ -46,6 +47,7 @@ def replicate(
     place: Path,
     listener: Listener,
     status: Status,
+    track: Track,
 ) -> Replicated:
     """Trains one model, and asks the best of its epochs about the validation and test rows."""
     from mmfuse.learner.checkpoints import newest
@@ -70,7 +72,7 @@ def replicate(
         loader(cfg, prepared, prepared.split.val, None),
         place / "checkpoints",
         patience(cfg, prepared.tasks, schedule),
-        Recording(listener, history, status),
+        Recording(listener, history, status, track),
         averaging(cfg),
         cfg["checkpoint_minutes"],
         left,
@@ -90,6 +92,8 @@ def replicate(
         write_json(place / MOVED, moved)
     answers.save(place / "answers.npz", found)
     test = found["test"]
+    for t, task in prepared.tasks.items():
+        track.send({f"test/{t}/{name}": v for name, v in task.score(test.answers[t], test.targets[t]).items()}, 0)
     recorded = {
         t: (test.rows[t], task.recorded(test.answers[t], test.targets[t])) for t, task in prepared.tasks.items()
     }

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from mmfuse.atomic import write_json
+from mmfuse.atomic import write_json, write_text
 from mmfuse.errors import DataError
 from mmfuse.metrics.summary import Answers, summarise
-from mmfuse.record import log, manifest
+from mmfuse.record import log, manifest, model_card
 from mmfuse.record.facts import facts
 from mmfuse.record.status import Status
 from mmfuse.run import baselines
@@ -22,6 +22,7 @@ from mmfuse.run.prepare import Prepared, divide, load, prepare, whole_rows
 from mmfuse.run.replicate import replicate, replicated
 from mmfuse.run.settings import advise, rehearse, watched
 from mmfuse.run.stacked import refuse_unless_divided
+from mmfuse.run.tracking import Tracking, tracking
 from mmfuse.run.transfer import Figures, refuse_unless_paired, summary
 from mmfuse.run.verdict import verdict
 from mmfuse.types import Examples, Listener
@@ -32,6 +33,11 @@ def run(cfg: Config, folder: Path, listener: Listener, force: bool = False) -> d
 
     A folder in which a run was stopped is gone on with, to the same end. `force`: even if the data have changed since.
     """
+    with tracking(cfg, folder) as tracks:
+        return recorded(cfg, folder, listener, force, tracks)
+
+
+def recorded(cfg: Config, folder: Path, listener: Listener, force: bool, tracks: Tracking) -> dict[str, Any]:
     status = Status(folder)
     status.say("created")
     set_threads(cfg)
@@ -74,7 +80,10 @@ def run(cfg: Config, folder: Path, listener: Listener, force: bool = False) -> d
         for seed in cfg["seeds"]:
             place = folder / (f"seed-{seed}" if fold is None else f"seed-{seed}-fold-{fold}")
             with log.to_file(place / "logs" / "rank0.log"):
-                done = replicated(place) or replicate(cfg, examples, prepared, seed, place, listener, status)
+                done = replicated(place)
+                if done is None:
+                    with tracks.replicate(place.name, seed) as track:
+                        done = replicate(cfg, examples, prepared, seed, place, listener, status, track)
             for name, each in done.said.items():
                 said[name].append(each)
             moved += [] if done.moved is None else [done.moved]
@@ -90,8 +99,11 @@ def run(cfg: Config, folder: Path, listener: Listener, force: bool = False) -> d
         metrics |= compared(cfg, metrics["test"], said["test"], data["fingerprint"], examples, listener)
     if moved:
         metrics["transfer"] = summary(moved)
+    tracks.scored(metrics)
     write_json(folder / "metrics.json", metrics)
-    write_json(folder / "manifest.json", about | {"finished": manifest.now()})
+    about |= {"finished": manifest.now()}
+    write_json(folder / "manifest.json", about)
+    write_text(folder / "model_card.md", model_card.card(folder.name, cfg, about, metrics, findings, examples.tasks))
     listener.scored(metrics, {name: task.headline for name, task in examples.tasks.items()})
     status.say("done", exit_code=0)
     return metrics

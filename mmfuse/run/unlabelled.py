@@ -55,7 +55,8 @@ def advise(examples: Examples, listener: Listener, file: Path) -> list[str]:
     return lacking
 
 
-def prepared(cfg: Config, examples: Examples, replica: Replica, listener: Listener) -> Prepared:
+def prepared(cfg: Config, examples: Examples, replica: Replica, listener: Listener, encodes: bool = True) -> Prepared:
+    """Frozen encoders have said what they have to of what comes out, unless `encodes` is False."""
     forgiving = cfg["dataset"]["missing"]["unreadable"] == "missing"
     preparations: dict[str, Preparation] = {}
     found: dict[str, tuple[Column, np.ndarray]] = {}
@@ -64,7 +65,7 @@ def prepared(cfg: Config, examples: Examples, replica: Replica, listener: Listen
         preparation: Preparation = make(cfg["encoder"][m]["prepare"], f"encoder.{m}.prepare")
         preparation.restore(replica.learned[m])
         reader = Reader(m, examples, forgiving=forgiving)
-        encoder = frozen(cfg, m, preparation)
+        encoder = frozen(cfg, m, preparation) if encodes else None
         if encoder is None:
             found[m] = column(reader, preparation, cfg["loader"]["memory_gb"])
         elif all(value is None for value in examples.raw[m]):

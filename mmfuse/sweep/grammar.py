@@ -26,8 +26,9 @@ class Axis:
 
     @property
     def interval(self) -> tuple[int | float, int | float] | None:
-        bounds = getattr(self.override, "_value", None)
-        return (bounds.start, bounds.end) if self.override is not None and self.override.is_interval_sweep() else None
+        if self.override is None or not self.override.is_interval_sweep():
+            return None
+        return self.override._value.start, self.override._value.end
 
     @property
     def tags(self) -> set[str]:
@@ -91,7 +92,7 @@ def read(typed: Sequence[str], catalog: Catalog) -> Typed:
             continue
         key = f"{argument.sign}{argument.key}"
         try:
-            override = parser.parse_override(f"{key}={quoted(argument.value)}")
+            override: Any = parser.parse_override(f"{key}={quoted(argument.value)}")
         except HydraException as error:
             first = str(error).splitlines()[0]
             raise ConfigError(f"'{text}' cannot be read{argument.place}\n  {first}") from error

@@ -13,9 +13,9 @@ SHOWN = 20  # runs
 
 
 def lines(folder: Path, runs: Sequence[Run]) -> list[str]:
-    results = [(run, found) for run in runs if (found := headline(folder / run.folder))]
+    results = [(run, result) for run in runs if (result := headline(folder / run.folder))]
     best = sorted(results, key=lambda pair: pair[1].rank, reverse=True)
-    found = []
+    found = list[str]()
     if best:
         run, top = best[0]
         several = len({result.task for _, result in results}) > 1

@@ -71,6 +71,10 @@ class Multiclass(Task):
             return classification.resampled(answer, target, counts)
         return classification.resampled(answer[known], target[known], counts[:, known])
 
+    def figure(self, name: str, answer: np.ndarray, target: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        known = target >= 0
+        return classification.figure(name, answer[known], target[known], counts[:, known])
+
     def recorded(self, answer: np.ndarray, target: np.ndarray) -> dict[str, Any]:
         names = self.classes
         said = {

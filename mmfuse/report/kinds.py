@@ -1,0 +1,38 @@
+"""What a task is, read off the figures that it has, and which of them are told first."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+Kind = Literal["classes", "labels", "number", "pairs", "other"]
+HEADLINES: dict[Kind, tuple[str, ...]] = {
+    "classes": ("accuracy", "precision_macro", "recall_macro", "f1_macro"),
+    "labels": ("f1_micro", "f1_macro", "precision_macro", "recall_macro"),
+    "number": ("mae", "pearson"),
+    "pairs": ("r@1", "r@5", "r@10", "mrr"),
+}
+LESS_IS_BETTER = ("mae", "ece", "brier", "nll", "median_rank")
+
+
+def kind(table: Mapping[str, Any]) -> Kind:
+    """
+    >>> kind({"mae": {}, "pearson": {}}), kind({"per_class": {}, "confusion": {}}), kind({"mine": {}})
+    ('number', 'classes', 'other')
+    """
+    if "confusion" in table:
+        return "classes"
+    if "per_class" in table:
+        return "labels"
+    return "pairs" if "mrr" in table else "number" if "mae" in table else "other"
+
+
+def headline(table: Mapping[str, Any]) -> list[str]:
+    known = [figure for figure in HEADLINES.get(kind(table), ()) if figure in table]
+    return known or [name for name, about in table.items() if "mean" in about][:4]
+
+
+def less_is_better(figure: str) -> bool:
+    """
+    >>> less_is_better("mae"), less_is_better("image_to_text/median_rank"), less_is_better("ece_calibrated")
+    (True, True, True)
+    """
+    return figure.rpartition("/")[2].removesuffix("_calibrated") in LESS_IS_BETTER
