@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from mmfuse.signals import handled_by, interrupt
 if TYPE_CHECKING:
     from mmfuse.sweep.launcher import Launcher
     from mmfuse.sweep.plan import Plan, Run
+    from mmfuse.sweep.suggested import Suggested
 
 ABOUT = "many experiments: grid, random or searched; on this machine or a cluster"
 
@@ -40,29 +41,37 @@ def run(typed: list[str]) -> int:
 
 def begin(options: argparse.Namespace, typed: list[str]) -> int:
     from mmfuse.config.catalog import Catalog
-    from mmfuse.sweep import grammar, place
+    from mmfuse.sweep import grammar, place, searching
     from mmfuse.sweep.composer import Composer
-    from mmfuse.sweep.plan import combinations, count, plan
+    from mmfuse.sweep.plan import Plan, combinations, count, plan
     from mmfuse.sweep.settings import own
 
     catalog = Catalog([Path(folder) for folder in options.config_dir])
     read = grammar.read(options.overrides, catalog)
     settings = own(read.own, catalog, options.allow)
     search, trials = settings.sweep["search"], settings.sweep["trials"]
-    if search not in ("grid", "random"):
-        raise ConfigError(f"sweep.search={search} needs optuna\n  to go on: sweep.search=grid, or random")
+    searched = searching.is_searched(settings.sweep)
     asked = count(read.axes, search, trials)
     refuse_unless_meant(asked, options.yes)
+    if searched:
+        searching.refuse_unless_possible(settings.sweep)
     composer = Composer(catalog, options.allow, options.experiment)
-    wanted = combinations(read.axes, search, trials, settings.sweep["seed"])
-    planned = plan(wanted, read.fixed, composer, options.skip_invalid)
+    if searched and asked:
+        examples, planned = searching.examples(read, composer), Plan([], 0, [])
+    else:
+        wanted = combinations(read.axes, search, trials, settings.sweep["seed"])
+        planned = plan(wanted, read.fixed, composer, options.skip_invalid)
+        examples = planned.runs
     advise(planned, [axis.key for axis in read.axes], options)
     if options.dry_run:
-        show(planned, composer, options.json)
+        if searched and not options.json:
+            print("\n".join(searching.shown(read, settings.sweep)))
+        else:
+            show(planned, composer, options.json)
         return 0
-    if not planned.runs:
+    if not examples:
         return 0
-    first = composer(planned.runs[0].overrides)
+    first = composer(examples[0].overrides)
     launcher = launcher_of(settings.launcher, options.allow, first)  # told of what cannot be before a folder is made
     about = {
         "overrides": options.overrides,
@@ -77,12 +86,15 @@ def begin(options: argparse.Namespace, typed: list[str]) -> int:
     if any(axis.key == "fusion" for axis in read.axes) and not first["name"]:
         name = first["choices"]["dataset"]
     folder = place.create(Path(first["output_dir"]), safe(name), about, planned.runs, command_line("sweep", typed))
-    return driven(folder, planned.runs, composer, launcher, common(about), options)
+    search_of = None
+    if searched:
+        search_of = searching.suggested(folder, read, settings.sweep, composer, examples[0], about["experiment"])
+    return driven(folder, planned.runs, composer, launcher, common(about), options, search_of)
 
 
 def go_on(options: argparse.Namespace) -> int:
     from mmfuse.config.catalog import Catalog
-    from mmfuse.sweep import grammar, place
+    from mmfuse.sweep import grammar, place, searching
     from mmfuse.sweep.composer import Composer
     from mmfuse.sweep.settings import own
 
@@ -106,8 +118,13 @@ def go_on(options: argparse.Namespace) -> int:
 
         show(Plan(runs, 0, []), composer, options.json)
         return 0
-    launcher = launcher_of(settings.launcher, allow, composer(runs[0].overrides))
-    return driven(folder, runs, composer, launcher, common(about), options)
+    search_of, examples = None, runs
+    if searching.is_searched(settings.sweep):
+        read = grammar.read(about["overrides"], catalog)
+        examples = searching.examples(read, composer)
+        search_of = searching.suggested(folder, read, settings.sweep, composer, examples[0], about["experiment"])
+    launcher = launcher_of(settings.launcher, allow, composer(examples[0].overrides))
+    return driven(folder, runs, composer, launcher, common(about), options, search_of)
 
 
 def driven(
@@ -117,13 +134,15 @@ def driven(
     launcher: "Launcher",
     common: Sequence[str],
     options: argparse.Namespace,
+    search_of: "Callable[[], Suggested] | None" = None,
 ) -> int:
+    """`search_of` opens the search that the runs come from, once nobody else can be at the folder."""
     from mmfuse.record import folder as folders
     from mmfuse.record.status import Status
     from mmfuse.sweep import place
     from mmfuse.sweep.drive import Drive
     from mmfuse.sweep.outcome import lines
-    from mmfuse.sweep.source import Listed
+    from mmfuse.sweep.source import Listed, Source
     from mmfuse.sweep.watcher import watcher
 
     def begun(run: "Run") -> Path:
@@ -131,12 +150,14 @@ def driven(
 
     shown = os.path.relpath(folder)
     if not options.quiet and not options.json:
+        about = f"{len(runs)} runs" if search_of is None else "runs as a search asks for them"
         done = sum(Status.read(folder / run.folder) == "done" for run in runs)
-        print(f"sweep    {shown}   {len(runs)} runs{f', {done} of them done before' if done else ''}", flush=True)
+        print(f"sweep    {shown}   {about}{f', {done} of them done before' if done else ''}", flush=True)
     watching = watcher(options.quiet, options.json)
     try:
         with folders.held(folder):
-            tally = Drive(folder, Listed(runs), begun, launcher, options.retries, watching).run()
+            source: Source = Listed(runs) if search_of is None else search_of()
+            tally = Drive(folder, source, begun, launcher, options.retries, watching).run()
     except Interrupted:
         watching.close()
         print(f"\nstopped {shown}      to go on: mmfuse sweep --resume {shown}", file=sys.stderr)
@@ -144,7 +165,9 @@ def driven(
     finally:
         watching.close()
     if not options.quiet and not options.json:
-        print("\n".join(lines(folder, runs)))
+        print("\n".join(lines(folder, place.load(folder)[1])))
+        for line in source.lines(["mmfuse", "train", *common]):
+            print(line)
     if tally["failed"]:
         print(f"to try again: mmfuse sweep --resume {shown} --retries {options.retries + 1}", file=sys.stderr)
     return TrainingError.exit_code if tally["failed"] else 0

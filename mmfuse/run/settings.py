@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmfuse.errors import ConfigError, offer
+from mmfuse.metrics.direction import mode
 from mmfuse.record import log
 from mmfuse.run.build import Learning, learner_of, parts
 from mmfuse.run.loader import training_loader
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from mmfuse.learner.averaging import Averaging
     from mmfuse.learner.fit import Patience
     from mmfuse.learner.learner import Learner
-
-
-LESS = ("mae", "ece", "brier", "nll")  # figures of which less is better
 
 
 def rehearse(cfg: Config, examples: Examples, prepared: Prepared, folder: Path) -> "Learner":
@@ -104,17 +102,15 @@ def monitor(cfg: Config, tasks: Mapping[str, Task], schedule: Schedule) -> str:
     return f"{start}/skill" if len(tasks) > 1 else f"{start}/{tasks[cfg['tasks'][0]].monitor}"
 
 
+def watched(cfg: Config, tasks: Mapping[str, Task], schedule: Schedule) -> dict[str, Any]:
+    """What the manifest says of the figure by which the best epoch is told."""
+    about = patience(cfg, tasks, schedule)
+    return {"figure": about.monitor, "mode": about.mode, "settles": about.settles}
+
+
 def patience(cfg: Config, tasks: Mapping[str, Task], schedule: Schedule) -> "Patience":
     from mmfuse.learner.fit import Patience
 
     early = cfg["early_stopping"]
-    watched = monitor(cfg, tasks, schedule)
-    return Patience(watched, mode(watched), early["patience"], early["min_delta"], schedule.settles)
-
-
-def mode(watched: str) -> str:
-    """
-    >>> mode("val/loss/fusion/balance"), mode("val@text/digit/ece"), mode("val/piece/accuracy")
-    ('min', 'min', 'max')
-    """
-    return "min" if "loss" in watched.split("/")[1:2] or watched.rpartition("/")[2] in LESS else "max"
+    figure = monitor(cfg, tasks, schedule)
+    return Patience(figure, mode(figure), early["patience"], early["min_delta"], schedule.settles)

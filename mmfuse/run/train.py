@@ -20,7 +20,7 @@ from mmfuse.run.examine import examine
 from mmfuse.run.make import Config
 from mmfuse.run.prepare import Prepared, divide, load, prepare, whole_rows
 from mmfuse.run.replicate import replicate, replicated
-from mmfuse.run.settings import advise, rehearse
+from mmfuse.run.settings import advise, rehearse, watched
 from mmfuse.run.stacked import refuse_unless_divided
 from mmfuse.run.tracking import Tracking, tracking
 from mmfuse.run.transfer import Figures, refuse_unless_paired, summary
@@ -67,7 +67,8 @@ def recorded(cfg: Config, folder: Path, listener: Listener, force: bool, tracks:
         data["stream"] = prepared.stream.facts()
     about = manifest.describe(cfg["choices"], data, cfg["seeds"], cfg["folds"])
     once = {m: {"key": done.key, "precision": done.precision} for m, done in prepared.encoded.items()}
-    about |= {"parameters": parameters, "encoded": once} | went_on(folder, data["fingerprint"], force, listener)
+    about |= {"parameters": parameters, "encoded": once, "monitor": watched(cfg, examples.tasks, first.schedule)}
+    about |= went_on(folder, data["fingerprint"], force, listener)
     write_json(folder / "manifest.json", about)
     if prepared.pattern is not None:
         prepared.pattern.save(folder / "missing.npz")

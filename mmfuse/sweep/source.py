@@ -30,6 +30,10 @@ class Source(ABC):
         """Whether the run, which runs, is to be ended for it promises nothing. Asked every second."""
         return False
 
+    def lines(self, command: Sequence[str]) -> list[str]:
+        """What came of it, besides each run's figures; `command` and what is typed for all are what runs have alike."""
+        return []
+
 
 class Listed(Source):
     def __init__(self, runs: Sequence[Run]):
