@@ -25,6 +25,7 @@ GIVEN_IN_CODE = {  # what mmfuse/run passes besides the config
     "objectives": {"dims", "tasks"},
     "balance": {"losses", "modalities", "tasks"},
     "schedule": {"modalities", "epochs"},
+    "launcher": {"allow"},
 }
 MODALITY = {
     "kind": "str",
