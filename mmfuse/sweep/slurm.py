@@ -55,16 +55,16 @@ class SlurmLauncher(Launcher):
             raise ValueError(f"signal_delay_s={signal_delay_s}: less than the {time_min} minutes of time_min is needed")
         refuse_unless_slurm(partition)
         self.settings = {
-            "name": NAME,
+            "job_name": NAME,
             "partition": partition,
             "account": account,
             "qos": qos,
-            "timeout_min": time_min,
+            "time": time_min,
             "cpus_per_task": cpus,
             "gpus_per_node": gpus or None,
-            "mem_gb": mem_gb,
+            "mem": None if mem_gb is None else f"{round(mem_gb * 1024)}MB",
             "nodes": nodes,
-            "tasks_per_node": tasks_per_node,
+            "ntasks_per_node": tasks_per_node,
             "array_parallelism": array_parallelism,
             "setup": list(setup) or None,
             "signal_delay_s": signal_delay_s,
@@ -145,10 +145,10 @@ class SlurmLauncher(Launcher):
             if self.stopping:
                 return 75 if own is None else own
             return lost(folder, f"cancelled: scancel {given.job}", -15)
+        if state == "OUT_OF_MEMORY" and (own is None or own < 0):
+            return lost(folder, "Slurm: OUT_OF_MEMORY; more with launcher.mem_gb", 4)
         if own is not None:
             return own
-        if state == "OUT_OF_MEMORY":
-            return lost(folder, "Slurm: OUT_OF_MEMORY; more with launcher.mem_gb", 4)
         return lost(folder, f"Slurm: {state or 'the job is gone, and nothing is known of it'}", -9)
 
     def stop(self) -> None:

@@ -50,8 +50,11 @@ class Task:
             try:
                 requeue(number, None)  # leaves the process, but for ranks other than the first
             except UncompletedJobError as error:
-                Status(self.run).say("failed", exit_code=4, error=f"time ran out more often than launcher.max_requeues: {error}")
+                why = f"its time ran out more often than launcher.max_requeues allows: {error}"
+                Status(self.run).say("failed", exit_code=4, error=why)
                 raise
+        if code < 0:  # it could not say so itself
+            Status(self.run).say("failed", exit_code=code, error=f"killed by {signal.Signals(-code).name}")
         if code:
             sys.exit(code if code > 0 else 128 - code)
         return code
