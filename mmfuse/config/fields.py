@@ -25,7 +25,7 @@ GIVEN_IN_CODE = {  # what mmfuse/run passes besides the config
     "objectives": {"dims", "tasks"},
     "balance": {"losses", "modalities", "tasks"},
     "schedule": {"modalities", "epochs"},
-    "launcher": {"allow"},
+    "launcher": {"allow", "threads", "devices"},
 }
 MODALITY = {
     "kind": "str",

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from mmfuse.errors import TrainingError
 from mmfuse.record.status import Status
 
 
@@ -18,7 +19,7 @@ def exit_code(folder: Path) -> int | None:
     return None
 
 
-def lost(folder: Path, why: str, code: int) -> int:
+def lost(folder: Path, why: str, code: int = TrainingError.exit_code) -> int:
     """A run that was killed without a word has failed, and its folder says why."""
     Status(folder).say("failed", exit_code=code, error=why)
     return code

@@ -7,6 +7,7 @@ process owns its tasks: when it dies, they are told to save, and `--resume` goes
 import os
 import secrets
 import signal
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,23 +19,28 @@ from mmfuse.sweep.ray_task import work
 
 STORE = 80_000_000  # bytes of Ray's object store: tasks hand over nothing but paths and codes
 
+EVERY = 5.0  # seconds between looks at what the cluster has
+
 
 class RayLauncher(Launcher):
     def __init__(
         self,
         address: str | None = None,
-        cpus: float = 1.0,
+        cpus: float | None = None,
         gpus: float = 0.0,
         at_once: int | None = None,
         max_retries: int = 3,
         allow: Sequence[str] = (),
+        threads: int = 1,
     ):
+        cpus = float(threads) if cpus is None else cpus
         if gpus > 1 and gpus != int(gpus):
             raise ValueError(f"gpus={gpus}: a share of one, or a whole number of them")
         if cpus == gpus == 0:
             raise ValueError("cpus=0 and gpus=0: of one of them a run takes a share")
         self.ray, self.own = connected(address)
         self.cpus, self.gpus, self.at_once, self.allow = cpus, gpus, at_once, tuple(allow)
+        self.most, self.due = at_once or 0, 0.0  # runs that Ray is given, and when the cluster is looked at again
         if self.own and self.fit() < 1:
             self.close()
             have = ", ".join(f"{count:g} {kind}" for kind, count in self.resources().items())
@@ -55,8 +61,9 @@ class RayLauncher(Launcher):
     @property
     def room(self) -> int:
         """What fits, and one that waits: it is started at once, and a cluster that grows sees that it is needed."""
-        most = self.fit() + 1 if self.at_once is None else self.at_once
-        return max(0, most - len(self.given))
+        if self.at_once is None and time.monotonic() > self.due:
+            self.most, self.due = self.fit() + 1, time.monotonic() + EVERY
+        return max(0, self.most - len(self.given))
 
     def start(self, folders: Sequence[Path]) -> None:
         allowed = [word for package in self.allow for word in ("--allow", package)]
@@ -81,9 +88,9 @@ class RayLauncher(Launcher):
             own = exit_code(folder)
             return 75 if own is None else own
         except errors.OutOfMemoryError:
-            return lost(folder, "Ray: the node's memory ran out; fewer runs at once with launcher.cpus", 4)
+            return lost(folder, "Ray: the node's memory ran out; fewer runs at once with launcher.cpus")
         except errors.RayError as error:
-            return lost(folder, f"Ray: {type(error).__name__}: {str(error).strip().splitlines()[0]}", -9)
+            return lost(folder, f"Ray: {type(error).__name__}: {str(error).strip().splitlines()[0]}")
         if code == -signal.SIGTERM:  # before it could listen
             return 75
         return code if code >= 0 else lost(folder, f"killed by {signal.Signals(-code).name}", code)

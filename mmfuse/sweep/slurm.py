@@ -39,17 +39,19 @@ class SlurmLauncher(Launcher):
         account: str | None = None,
         qos: str | None = None,
         time_min: int = 240,
-        cpus: int = 1,
+        cpus: int | None = None,
         gpus: int = 0,
         mem_gb: float | None = None,
         nodes: int = 1,
         tasks_per_node: int = 1,
         array_parallelism: int = 256,
+        at_once: int | None = None,
         max_requeues: int = 10,
         setup: Sequence[str] = (),
         signal_delay_s: int = 120,
         poll_s: float = 5.0,
         allow: Sequence[str] = (),
+        threads: int = 1,
     ):
         if signal_delay_s >= time_min * 60:
             raise ValueError(f"signal_delay_s={signal_delay_s}: less than the {time_min} minutes of time_min is needed")
@@ -60,7 +62,7 @@ class SlurmLauncher(Launcher):
             "account": account,
             "qos": qos,
             "time": time_min,
-            "cpus_per_task": cpus,
+            "cpus_per_task": cpus or threads,
             "gpus_per_node": gpus or None,
             "mem": None if mem_gb is None else f"{round(mem_gb * 1024)}MB",
             "nodes": nodes,
@@ -71,13 +73,14 @@ class SlurmLauncher(Launcher):
             "additional_parameters": {"requeue": True},
         }
         self.max_requeues, self.poll_s, self.allow = max_requeues, poll_s, tuple(allow)
+        self.at_once = UNLIMITED if at_once is None else at_once
         self.given: dict[Path, Given] = {}
         self.due = 0.0  # when the queue may be asked again, on the monotonic clock
         self.stopping = False
 
     @property
     def room(self) -> int:
-        return UNLIMITED
+        return self.at_once - len(self.given)
 
     def start(self, folders: Sequence[Path]) -> None:
         waiting = self.adopted(folders)
@@ -144,12 +147,12 @@ class SlurmLauncher(Launcher):
         if state == "CANCELLED":
             if self.stopping:
                 return 75 if own is None else own
-            return lost(folder, f"cancelled: scancel {given.job}", -15)
+            return lost(folder, f"cancelled: scancel {given.job}")
         if state == "OUT_OF_MEMORY" and (own is None or own < 0):
-            return lost(folder, "Slurm: OUT_OF_MEMORY; more with launcher.mem_gb", 4)
+            return lost(folder, "Slurm: OUT_OF_MEMORY; more with launcher.mem_gb")
         if own is not None:
             return own
-        return lost(folder, f"Slurm: {state or 'the job is gone, and nothing is known of it'}", -9)
+        return lost(folder, f"Slurm: {state or 'the job is gone, and nothing is known of it'}")
 
     def stop(self) -> None:
         self.stopping = True

@@ -65,7 +65,7 @@ def largest_array() -> int:
     for line in asked("scontrol", "show", "config").splitlines():
         key, _, value = line.partition("=")
         if key.strip() == "MaxArraySize" and value.strip().isdigit():
-            return max(1, int(value) - 1)  # the largest index is one less than that
+            return max(1, int(value))  # indices begin with 0, and stay below it
     return 1000
 
 

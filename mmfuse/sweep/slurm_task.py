@@ -4,6 +4,7 @@ Slurm sends submitit's signal, SIGUSR2, some time before the limit. All processe
 it, and only the process here hears it, and tells the worker by SIGTERM. Where Slurm takes a node back for a job that
 comes first, all get SIGTERM, and nothing is passed on: a second signal would not let the worker save. Either way it
 saves at a step's end and exits with 75, and a job that is not on its way out by itself is put back into the queue.
+Whoever tells the worker alone wants it to end, and not to come back.
 """
 
 import os
@@ -31,22 +32,23 @@ class Task:
 
     def __init__(self, run: Path, command: Sequence[str]):
         self.run, self.command = run, tuple(command)
-        self.heard = False
+        self.limit = self.taken = False
 
     def __call__(self) -> int:
         number = signal.Signals[f"SIG{submitit.JobEnvironment.USR_SIG}"]
-        requeue: Any = signal.signal(number, self.hear)  # submitit's handler, which puts the job back
+        requeue: Any = signal.signal(number, self.hear_limit)  # submitit's handler, which puts the job back
+        signal.signal(signal.SIGTERM, self.hear_taken)
         process = subprocess.Popen(
             self.command, preexec_fn=lambda: signal.signal(number, signal.SIG_IGN), stdin=subprocess.DEVNULL
         )
         told = False
         while process.poll() is None:
-            if self.heard and not told:
+            if self.limit and not told:
                 process.terminate()
                 told = True
             time.sleep(0.1)
         code = process.returncode
-        if code in SAVED and (told or self.stays()):
+        if code in SAVED and (told or (self.taken and self.stays())):
             try:
                 requeue(number, None)  # leaves the process, but for ranks other than the first
             except UncompletedJobError as error:
@@ -59,12 +61,15 @@ class Task:
             sys.exit(code if code > 0 else 128 - code)
         return code
 
-    def hear(self, number: int, frame: FrameType | None) -> None:
-        self.heard = True
+    def hear_limit(self, number: int, frame: FrameType | None) -> None:
+        self.limit = True
+
+    def hear_taken(self, number: int, frame: FrameType | None) -> None:
+        self.taken = True
 
     def checkpoint(self) -> submitit.helpers.DelayedSubmission:
         """Asked for by submitit, of what the job does when it runs again: the same."""
-        self.heard = False
+        self.limit = self.taken = False
         return submitit.helpers.DelayedSubmission(self)
 
     def stays(self) -> bool:
