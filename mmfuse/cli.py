@@ -21,6 +21,7 @@ COMMANDS = (
     "eval",
     "predict",
     "cache",
+    "doctor",
 )
 NOT_BUILT_YET = {
     "sweep": "many experiments: grid, random or Bayesian",
@@ -29,7 +30,6 @@ NOT_BUILT_YET = {
     "reproduce": "a published table",
     "export": "a trained model for serving",
     "status": "what is running, waiting, done, failed",
-    "doctor": "versions, devices, optional parts missing",
 }
 
 

@@ -8,18 +8,19 @@ import ctypes
 import os
 import signal
 import sys
+from typing import NoReturn
 
 PR_SET_PDEATHSIG = 1
 
 
-def main() -> int:
+def main() -> NoReturn:
     parent, command = int(sys.argv[1]), sys.argv[2:]
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
         if os.getppid() != parent:  # it died before that
-            return 128 + signal.SIGTERM
+            sys.exit(128 + signal.SIGTERM)
     os.execvp(command[0], command)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -3,10 +3,10 @@
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
-ENDED = frozenset(
-    "BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED REVOKED TIMEOUT".split()
-)
+ENDED = {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY"}
+ENDED |= {"PREEMPTED", "REVOKED", "TIMEOUT"}
 UNKNOWN_JOB = "Invalid job id"
 
 
@@ -44,10 +44,8 @@ def states(jobs: Iterable[str]) -> dict[str, str]:
     found = parsed(said)
     if wanted - found.keys() and shutil.which("sacct"):
         account = ("sacct", "--noheader", "--parsable2", "--allocations", "--array", "--format=JobID,State")
-        try:
+        with suppress(SilentError):  # a Slurm without accounting
             found = parsed(asked(*account, f"--jobs={parents}")) | found
-        except SilentError:  # a Slurm without accounting
-            pass
     return {job: found[job] for job in wanted & found.keys()}
 
 
