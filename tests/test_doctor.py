@@ -8,7 +8,6 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
 
 from mmfuse.cli import main
 from mmfuse.doctor import devices, extras, launchers, places, traps, versions

@@ -4,6 +4,7 @@ A task whose node dies is tried again elsewhere, and goes on with its folder, wh
 process owns its tasks: when it dies, they are told to save, and `--resume` goes on with them.
 """
 
+import importlib
 import os
 import secrets
 import signal
@@ -113,12 +114,12 @@ def connected(address: str | None) -> tuple[Any, bool]:
     if address is None:
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else one is written to ~/.ray
     try:
-        import ray
+        ray: Any = importlib.import_module("ray")
     except ImportError as error:
         raise ConfigError("launcher=ray needs the package ray\n  to go on: pip install 'mmfuse[ray]'") from error
     if ray.is_initialized():
         return ray, False
-    quiet = {"log_to_driver": False, "configure_logging": False}
+    quiet: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
     try:
         if address is not None:
             ray.init(address=address, **quiet)
