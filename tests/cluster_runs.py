@@ -12,7 +12,14 @@ from mmfuse.config.catalog import Catalog
 from mmfuse.config.compose import compose
 from mmfuse.record import folder
 
-SMALL = ["modalities=[image]", "fusion=concat", "batch_size=16", "early_stopping.patience=99", "threads=1"]
+SMALL = [
+    "modalities=[image]",
+    "fusion=concat",
+    "batch_size=16",
+    "early_stopping.patience=99",
+    "threads=1",
+    "bootstrap=200",
+]
 
 
 def planned(outputs: Path, seeds: int, epochs: int) -> list[Path]:
@@ -27,12 +34,10 @@ def planned(outputs: Path, seeds: int, epochs: int) -> list[Path]:
 
 def left_alone(runs: list[Path], beside: Path) -> list[str]:
     """What the metrics of the same runs are in the end, one after the other and undisturbed."""
-    found = []
-    for run in runs:
-        copy = Path(shutil.copytree(run, beside / run.name))
-        subprocess.run([sys.executable, "-m", "mmfuse.worker", str(copy), "--quiet"], check=True)
-        found.append((copy / "metrics.json").read_text())
-    return found
+    copies = [Path(shutil.copytree(run, beside / run.name)) for run in runs]
+    code = "import sys; from mmfuse.worker import main; sys.exit(max(main([run, '--quiet']) for run in sys.argv[1:]))"
+    subprocess.run([sys.executable, "-c", code, *map(str, copies)], check=True)
+    return [(copy / "metrics.json").read_text() for copy in copies]
 
 
 def status(run: Path) -> dict:

@@ -279,3 +279,24 @@ def ended(launcher, count):
         found |= dict(launcher.ended())
         time.sleep(0.2)
     return found
+
+
+@pytest.mark.slurm
+def test_a_job_that_squeue_has_forgotten_is_known_by_sacct(tmp_path, monkeypatch):
+    if why := answers():
+        pytest.skip(why)
+    script = [
+        "sbatch",
+        "--parsable",
+        "--output=/dev/null",
+        "--array=0-1",
+        "--wrap",
+        "exit $((SLURM_ARRAY_TASK_ID * 3))",
+    ]
+    job = subprocess.run(script, capture_output=True, text=True, check=True).stdout.strip()
+    expected = {f"{job}_0": "COMPLETED", f"{job}_1": "FAILED"}
+    wait_until(lambda: slurm_queue.states(expected) == expected)
+    (tmp_path / "squeue").write_text("#!/bin/sh\necho slurm_load_jobs error: Invalid job id specified >&2; exit 1\n")
+    (tmp_path / "squeue").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    wait_until(lambda: slurm_queue.states(expected) == expected, 30)

@@ -43,7 +43,7 @@ def states(jobs: Iterable[str]) -> dict[str, str]:
     said = asked("squeue", "--noheader", "--array", "--states=all", "--format=%i|%T", f"--jobs={parents}")
     found = parsed(said)
     if wanted - found.keys() and shutil.which("sacct"):
-        account = ("sacct", "--noheader", "--parsable2", "--allocations", "--array", "--format=JobID,State")
+        account = ("sacct", "--noheader", "--parsable2", "--allocations", "--format=JobID,State")
         with suppress(SilentError):  # a Slurm without accounting
             found = parsed(asked(*account, f"--jobs={parents}")) | found
     return {job: found[job] for job in wanted & found.keys()}
