@@ -50,7 +50,7 @@ def in_training(run: Path) -> bool:
     return history is not None and len(history.read_text().splitlines()) > 1 and status(run)["state"] == "running"
 
 
-def wait_until(true, seconds: float = 120.0) -> None:
+def wait_until(true, seconds: float = 300.0) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "waited in vain"

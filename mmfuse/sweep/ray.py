@@ -1,7 +1,7 @@
 """Runs as tasks of Ray's: on a cluster that is there, or on one that is started on this machine and ended again.
 
-A task whose node dies is tried again elsewhere, and goes on with its folder, which all nodes must see. The sweep's
-process owns its tasks: when it dies, they are told to save, and `--resume` goes on with them.
+A task whose node dies is tried again elsewhere, and goes on with its folder: all nodes must see it, and have mmfuse.
+The sweep's process owns its tasks: when it dies, they are told to save, and `--resume` goes on with them.
 """
 
 import importlib

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 NAME = "mmfuse"  # of jobs, as squeue shows it
 JOB = "job.json"  # in a run's folder: the job that it was given to
+LOGS = "slurm"  # beside the runs: scripts of jobs, and what they said
 UNLIMITED = 1_000_000
 PATIENCE = 300.0  # seconds that jobs are given to save and end
 
@@ -102,7 +103,7 @@ class SlurmLauncher(Launcher):
 
         from mmfuse.sweep.slurm_task import Task
 
-        executor = self.executor(folders[0].parent / "slurm")
+        executor = self.executor(folders[0].parent / LOGS)
         before = [spoken(folder) for folder in folders]
         try:
             with executor.batch():
@@ -152,7 +153,8 @@ class SlurmLauncher(Launcher):
             return lost(folder, "Slurm: OUT_OF_MEMORY; more with launcher.mem_gb")
         if own is not None:
             return own
-        return lost(folder, f"Slurm: {state or 'the job is gone, and nothing is known of it'}")
+        log = folder.parent / LOGS / f"{given.job}_0_log.err"
+        return lost(folder, f"Slurm: {state or 'the job is gone, and nothing is known of it'}; see {log}")
 
     def stop(self) -> None:
         self.stopping = True

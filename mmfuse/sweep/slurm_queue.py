@@ -5,12 +5,14 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
+from mmfuse.errors import ConfigError
+
 ENDED = {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY"}
 ENDED |= {"PREEMPTED", "REVOKED", "TIMEOUT"}
 UNKNOWN_JOB = "Invalid job id"
 
 
-class SilentError(Exception):
+class SilentError(ConfigError):
     """Slurm did not answer; what it last said may still hold."""
 
 
