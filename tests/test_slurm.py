@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -213,7 +214,7 @@ def test_at_its_limit_a_run_saves_and_the_job_comes_again(tmp_path):
     (run,) = folders(tmp_path, 1)
     started = job(run, AGAIN + WORKER)
     wait_until(lambda: said(run) == ["began"], 30)
-    submitted(started, run)
+    send(signal.SIGUSR2, processes(started))  # all of them get it
     assert started.result() == 0
     assert said(run) == ["began", "saved", "ended"]
 
@@ -222,24 +223,52 @@ def test_a_run_that_comes_to_its_limit_too_often_has_failed(tmp_path):
     (run,) = folders(tmp_path, 1)
     started = job(run, WORKER, countdown=0)
     wait_until(lambda: said(run) == ["began"], 30)
-    submitted(started, run)
+    send(signal.SIGUSR2, processes(started))  # all of them get it
     assert started.exception() is not None
     assert "max_requeues" in status(run)["error"]
 
 
-def submitted(started, run):
-    """Sends SIGUSR2 to all processes of the job that are below submitit's own watchman, as Slurm does."""
-    child = subprocess.run(["pgrep", "-P", str(started._process.pid)], capture_output=True, text=True).stdout.split()
-    inner = [
-        p for c in child for p in subprocess.run(["pgrep", "-P", c], capture_output=True, text=True).stdout.split()
-    ]
-    for pid in [*child, *inner]:
-        os.kill(int(pid), 12)
+def processes(started):
+    """submitit's process below its watchman, and the worker that it started."""
+    (task,) = children(started._process.pid)
+    return task, *children(task)
+
+
+def children(pid):
+    return [int(p) for p in subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout.split()]
+
+
+def send(number, pids):
+    for pid in pids:
+        os.kill(pid, number)
+
+
+@pytest.mark.parametrize(("state", "last"), [("RUNNING", "ended"), ("COMPLETING", "saved")])
+def test_a_job_that_is_taken_away_comes_again_unless_it_was_cancelled(state, last, fake, tmp_path, monkeypatch):
+    (run,) = folders(tmp_path, 1)
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    (fake / "squeue.says").write_text(f"{state}\n")
+    started = job(run, AGAIN + WORKER)
+    wait_until(lambda: said(run) == ["began"], 30)
+    send(signal.SIGTERM, processes(started))  # all of them get it
+    wait_until(lambda: said(run)[-1] == last, 30)
+    wait_until(started.done, 30)
+    assert said(run)[:2] == ["began", "saved"]
+
+
+def test_a_worker_that_alone_is_told_to_end_does_not_come_again(tmp_path):
+    (run,) = folders(tmp_path, 1)
+    started = job(run, AGAIN + WORKER)
+    wait_until(lambda: said(run) == ["began"], 30)
+    send(signal.SIGTERM, processes(started)[1:])
+    wait_until(started.done, 30)
+    assert said(run) == ["began", "saved"]
 
 
 def test_a_worker_that_is_killed_has_failed_by_that(tmp_path):
     (run,) = folders(tmp_path, 1)
-    assert job(run, "kill -9 $$").exception() is not None
+    started = job(run, "kill -9 $$")
+    wait_until(started.done, 30)
     assert (status(run)["state"], status(run)["exit_code"], status(run)["error"]) == ("failed", -9, "killed by SIGKILL")
 
 

@@ -107,7 +107,7 @@ class SlurmLauncher(Launcher):
         before = [spoken(folder) for folder in folders]
         try:
             with executor.batch():
-                jobs: list[submitit.Job[int]] = [executor.submit(Task(f, self.command(f))) for f in folders]
+                jobs: list[submitit.Job[int]] = [executor.submit(Task(f.resolve(), self.command(f))) for f in folders]
         except FailedJobError as error:
             said = [line for line in str(error).splitlines() if line.startswith("sbatch: error")]
             raise ConfigError(

@@ -55,7 +55,9 @@ class Task:
                 why = f"its time ran out more often than launcher.max_requeues allows: {error}"
                 Status(self.run).say("failed", exit_code=4, error=why)
                 raise
-        if code < 0:  # it could not say so itself
+        if code == -signal.SIGTERM and self.taken:
+            Status(self.run).say("preempted", exit_code=PREEMPTED)
+        elif code < 0:  # it could not say so itself
             Status(self.run).say("failed", exit_code=code, error=f"killed by {signal.Signals(-code).name}")
         if code:
             sys.exit(code if code > 0 else 128 - code)
