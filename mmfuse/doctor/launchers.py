@@ -18,7 +18,7 @@ def slurm() -> Finding:
         version = slurm_queue.asked("sinfo", "--version").strip()
         partitions = slurm_queue.partitions()
     except slurm_queue.SilentError as error:
-        return Finding(SECTION, "slurm", f"does not answer: {error}", "warning", "see: scontrol ping")
+        return Finding(SECTION, "slurm", f"does not answer: {error}", "warning", "scontrol ping tells more")
     said = f"{version}   partitions: " + (", ".join(f"{name} ({of})" for name, of in partitions.items()) or "none")
     if not installed("submitit"):
         return Finding(SECTION, "slurm", f"{said}; submitit is missing", "missing", "pip install 'mmfuse[slurm]'")
