@@ -26,10 +26,10 @@ COMMANDS = (
     "compare",
     "export",
     "cache",
+    "doctor",
 )
 NOT_BUILT_YET = {
     "reproduce": "a published table",
-    "doctor": "versions, devices, optional parts missing",
 }
 
 

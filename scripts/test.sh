@@ -5,4 +5,4 @@ ruff check .
 ruff format --check .
 mypy
 lint-imports
-OMP_NUM_THREADS=1 python -m pytest --quiet --numprocesses 2 "$@"
+OMP_NUM_THREADS=1 python -m pytest --quiet --numprocesses 2 -m "not slurm and not ray" "$@"
