@@ -21,8 +21,8 @@ keys: every key of `mmfuse train --dry-run`; mmfuse list, mmfuse show KIND/NAME 
 exit codes: 0 done, 1 internal, 2 usage or config, 3 data, 4 training failed, 75 preempted, 130 Ctrl-C"""
 
 
-def running_parser(command: str, about: str) -> Parser:
-    parser = Parser(command, about, EXAMPLES)
+def running_parser(command: str, about: str, examples: str = EXAMPLES) -> Parser:
+    parser = Parser(command, about, examples)
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="in Hydra's grammar")
     parser.add_argument("-e", "--experiment", metavar="NAME|FILE", help="an experiment's config")
     add_parts(parser)

@@ -20,11 +20,22 @@ if TYPE_CHECKING:
     from mmfuse.sweep.suggested import Suggested
 
 ABOUT = "many experiments: grid, random or searched; on this machine or a cluster"
+EXAMPLES = """examples:
+  mmfuse sweep fusion=concat,gated,lmf optimizer.lr=1e-3,1e-2 seeds=[0,1,2]      six runs of three seeds each
+  mmfuse sweep 'optimizer.lr=tag(log, interval(1e-4,1e-1))' 'drop=choice(0,.2)' sweep.search=random sweep.trials=20
+  mmfuse sweep 'optimizer.lr=tag(log, interval(1e-4,1e-1))' sweep.search=tpe sweep.trials=40 sweep.pruner=median
+  mmfuse sweep fusion=concat,gated launcher=slurm launcher.partition=gpu launcher.gpus=1
+  mmfuse sweep fusion=concat,gated --dry-run                                     what would be run
+  mmfuse sweep --resume outputs/digits-sweep-1120-160412-7f3a                    what is not done goes on
+
+then: mmfuse status, mmfuse compare SWEEP, mmfuse report SWEEP
+keys of the sweep: sweep.search, trials, seed; of a search: sweep.metric, pruner, storage, parallel
+launchers: mmfuse list launchers, mmfuse show launcher/slurm"""
 
 
 def run(typed: list[str]) -> int:
     with handled_by(interrupt):
-        parser = running_parser("sweep", ABOUT)
+        parser = running_parser("sweep", ABOUT, EXAMPLES)
         parser.add_argument("--resume", metavar="SWEEP", type=Path, help="go on with a sweep that was stopped")
         parser.add_argument("--retries", metavar="N", type=int, default=1, help="of runs that fail; default: 1")
         parser.add_argument("--yes", action="store_true", help="though there are many runs, or none")
@@ -150,7 +161,9 @@ def driven(
 
     shown = os.path.relpath(folder)
     if not options.quiet and not options.json:
-        about = f"{len(runs)} runs" if search_of is None else "runs as a search asks for them"
+        about = (
+            f"{len(runs)} run{'s' if len(runs) != 1 else ''}" if search_of is None else "runs as a search asks for them"
+        )
         done = sum(Status.read(folder / run.folder) == "done" for run in runs)
         print(f"sweep    {shown}   {about}{f', {done} of them done before' if done else ''}", flush=True)
     watching = watcher(options.quiet, options.json)
