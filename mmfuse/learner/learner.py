@@ -81,6 +81,7 @@ class Learner(L.LightningModule):
         self.heard: dict[str | None, list[dict[str, Units]]] = {}  # of the validation rows, by view; None: the whole
         self.costs: list[tuple[Losses, int]] = []  # of the validation rows
         self.figures: dict[str, float] = {}  # of the epoch
+        self.kept: dict[str, Tensor] = {}  # buffers that this rank had for itself when it was stopped
 
     def setup(self, stage: str) -> None:
         """What may learn in any phase is told to learn until the first step: DDP looks only once what it averages."""
@@ -88,6 +89,10 @@ class Learner(L.LightningModule):
             p.requires_grad_(True)
 
     def on_train_start(self) -> None:
+        with torch.no_grad():
+            for name, buffer in self.kept.items():  # which all ranks had from the first until here
+                self.get_buffer(name).copy_(buffer)
+        self.kept = {}
         if self.trainer.fit_loop.restarted_mid_epoch:  # no epoch starts, but parts need to be told of it all the same
             kept = {name: value.clone() for name, value in self.state_dict().items() if isinstance(value, Tensor)}
             self.begin_epoch()
@@ -118,7 +123,7 @@ class Learner(L.LightningModule):
             own = checkpoint["ranks"][here().rank]
             self.sums = {tuple(names): sums.to(self.device) for names, sums in own["sums"]}
             self.rows = own["rows"]
-            checkpoint["state_dict"] |= own["buffers"]
+            self.kept = own["buffers"]
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # Chance is a function of seed, epoch and batch, and keeps no state: a resumed run throws the same dice.
