@@ -41,10 +41,11 @@ def led(config: dict[str, Any], folder: Path, options: argparse.Namespace, keep:
             elastic_launch(launch, sys.executable)("-m", "mmfuse.worker", str(folder), *passed_on(options))
             return 0
         except SignalException as stop:
-            return settled(folder, Interrupted(stop.sigval), keep)
+            return settled(folder, Interrupted(stop.sigval), keep, spoke=True)
         except ChildFailedError as error:
             rank, failure = error.get_first_failure()
-            return settled(folder, ended(rank, failure.exitcode, Path(aside), failure.local_rank), keep)
+            said = ended(rank, failure.exitcode, Path(aside), failure.local_rank)
+            return settled(folder, said, keep, spoke=rank == 0)
 
 
 def settings(trainer: dict[str, Any], folder: Path, aside: str) -> dict[str, Any]:
@@ -111,8 +112,10 @@ def ended(rank: int, code: int, aside: Path, local: int) -> Exception:
     return EndedError(said or f"rank {rank} failed", code)
 
 
-def settled(folder: Path, error: Interrupted | Exception, keep: bool) -> int:
-    """Leaves a true status, also where no rank lived to do so."""
+def settled(folder: Path, error: Interrupted | Exception, keep: bool, spoke: bool) -> int:
+    """Leaves a true status, also where the first rank, which writes it, did not live to, or was ended for another's
+    sake; `spoke` where it is the one that ended by itself.
+    """
     from mmfuse.record import folder as folders
     from mmfuse.record.status import Status
 
@@ -122,7 +125,7 @@ def settled(folder: Path, error: Interrupted | Exception, keep: bool) -> int:
         return 0
     if state in ("created", None) and not keep and code != 1:
         folders.discard(folder)
-    elif state in ("created", "running"):
+    elif state in ("created", "running") or not spoke:
         said = str(error).split("\n")[0]
         Status(folder).say("preempted" if code in (75, 130) else "failed", exit_code=code, error=said)
     if isinstance(error, UserError):

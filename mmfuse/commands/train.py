@@ -117,7 +117,7 @@ def supervised(config: dict[str, Any], folder: Path, options: argparse.Namespace
         return 0
     except BaseException as error:
         progress.close(listener)
-        give_way(error)
+        give_way(error, folder)
         if stop := interruption(error):
             with handled_by(signal.SIG_IGN):
                 if ended("preempted", stop.exit_code, stop):
@@ -131,15 +131,19 @@ def supervised(config: dict[str, Any], folder: Path, options: argparse.Namespace
         raise
 
 
-def give_way(error: BaseException) -> None:
-    """Whom another rank's death leaves in the lurch is ended by the launcher, and does not speak of it.
-
-    The first rank speaks of an error that all have.
-    """
-    if here().ranks == 1 or interruption(error) or (isinstance(error, UserError) and here().first):
+def give_way(error: BaseException, folder: Path) -> None:
+    """Of an error that all ranks have the first one speaks; of another's death, whoever started them."""
+    if here().ranks == 1 or interruption(error):
         return
-    with handled_by(signal.SIG_DFL):
-        time.sleep(3)
+    from mmfuse.learner.gathered import lost
+    from mmfuse.record import log
+
+    if lost(error):
+        log.write_traceback(folder, error)
+        time.sleep(2)  # the one that died is missed first
+        os._exit(1)
+    if isinstance(error, UserError) and not here().first:
+        time.sleep(2)
 
 
 def safe(name: str) -> str:

@@ -61,6 +61,7 @@ def fit(
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "You're resuming from a checkpoint that ended before")  # rows are entered
             warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")  # to go on
+            warnings.filterwarnings("ignore", ".broadcast_buffers. is deprecated")  # its heir is too new
             warnings.filterwarnings("ignore", "It is recommended to use .self.log.*sync_dist=True")  # gathered already
             trainer.fit(learner, train, val, ckpt_path=None if resume is None else str(resume.path))
     except (torch.OutOfMemoryError, MemoryError) as error:

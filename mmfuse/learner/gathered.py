@@ -42,6 +42,16 @@ def largest(numbers: Sequence[float]) -> list[float]:
     return most.tolist()
 
 
+def lost(error: BaseException | None) -> bool:
+    """Whether it comes of another rank's end: there is no more to be heard of it."""
+    while error is not None:
+        words = str(error) if isinstance(error, RuntimeError) else ""
+        if isinstance(error, distributed.DistError) or "gloo" in words or "NCCL" in words:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def weight(rows: int) -> Tensor:
     """What a rank's mean over its rows counts in the mean over ranks, so that this is the mean over all rows."""
     total = torch.tensor(float(rows))
@@ -49,14 +59,19 @@ def weight(rows: int) -> Tensor:
     return rows * here().ranks / total
 
 
+def own_batches(rows: DataLoader[Batch]) -> int:
+    """How many there are, without those that only keep a rank in step with the others."""
+    return rows.sampler.own if isinstance(rows.sampler, Order) else len(rows)
+
+
 def in_turn(parts: Sequence[T], rows: DataLoader[Batch]) -> list[T]:
     """What was found batch by batch, of all ranks, in the order in which one process would have found it.
 
     Batches that only keep a rank in step with the others are left out.
     """
-    if here().ranks == 1 or not isinstance(rows.sampler, Order):
+    if here().ranks == 1:
         return list(parts)
-    each = gathered(list(parts[: rows.sampler.own]))
+    each = gathered(list(parts[: own_batches(rows)]))
     return [part for turn in zip_longest(*each) for part in turn if part is not None]
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from mmfuse import masks
 from mmfuse.learner.diverged import diverged
-from mmfuse.learner.gathered import even_statistics, gathered, in_turn, own_buffers, weight
+from mmfuse.learner.gathered import even_statistics, gathered, in_turn, own_batches, own_buffers, weight
 from mmfuse.learner.mixup import drawn
 from mmfuse.learner.parts import LearningParts
 from mmfuse.learner.penalty import NO_PENALTY, Penalty, weights
@@ -35,6 +35,7 @@ from mmfuse.types import (
     Phase,
     Predictions,
     Schedule,
+    Signal,
     Signals,
     Step,
     Task,
@@ -193,7 +194,10 @@ class Learner(L.LightningModule):
     def on_validation_epoch_start(self) -> None:
         even_statistics(self.model)
 
-    def validation_step(self, batch: Batch, _: int) -> None:
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        if batch_idx >= own_batches(self.trainer.val_dataloaders):  # nothing of it is to reach other ranks' rows
+            absent = {m: Signal(s.data, torch.zeros_like(s.mask)) for m, s in batch.signals.items()}
+            batch = batch._replace(signals=absent)
         outputs = self.model(batch.signals)
         self.hear(None, outputs.predictions, batch)
         for view, modalities in self.schedule.views.items():
