@@ -79,7 +79,7 @@ class Order(Sampler[np.ndarray]):
     @property
     def own(self) -> int:
         """Batches whose rows are this rank's own, before any that only keeps it in step."""
-        return len(self) - (0 < self.rest <= self.place.rank)
+        return len(self) - (self.seed is None and 0 < self.rest <= self.place.rank)
 
     def __len__(self) -> int:
         return -(-(len(self.rows) - self.left_out) // self.batch_size)
