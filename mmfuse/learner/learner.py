@@ -173,7 +173,8 @@ class Learner(L.LightningModule):
 
         What is drawn from here on is drawn alike by all ranks: they take one step together.
         """
-        whole = {name for objective in self.objectives.values() if objective.joins for name in objective.names}
+        joint = [part for part in self.objectives.values() if isinstance(part, Objective) and part.joins]
+        whole = {name for objective in joint for name in objective.names}
         share = weight(len(batch.rows)).to(self.device)
         seed_all(mixed(self.seed, self.current_epoch, batch_idx), self.device)
         return {name: loss if name in whole else loss * share for name, loss in losses.items()}

@@ -93,13 +93,13 @@ def replicate(
     for name, (rows, modalities) in asked.items():
         said = predict(trained, trainer, loader(cfg, prepared, rows, None), modalities)
         found[name] = judged(prepared.tasks, said, examples.groups)
-    if not here().first:
+    if track is None:  # not the first rank
         return Replicated(found, moved)
     if moved is not None:
         write_json(place / MOVED, moved)
     answers.save(place / "answers.npz", found)
     test = found["test"]
-    for t, task in prepared.tasks.items() if track is not None else ():
+    for t, task in prepared.tasks.items():
         track.send({f"test/{t}/{name}": v for name, v in task.score(test.answers[t], test.targets[t]).items()}, 0)
     recorded = {
         t: (test.rows[t], task.recorded(test.answers[t], test.targets[t])) for t, task in prepared.tasks.items()
