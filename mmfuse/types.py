@@ -409,6 +409,8 @@ class Model(nn.Module, ABC):
 class Objective(nn.Module, ABC):
     """Losses besides those that the tasks have on the predictions."""
 
+    joins: ClassVar[bool] = False  # whether a loss is of the rows of all ranks, and the same on each
+
     @property
     @abstractmethod
     def names(self) -> tuple[str, ...]:

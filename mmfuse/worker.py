@@ -1,16 +1,24 @@
 """`python -m mmfuse.worker RUN`: what a run's folder tells is run to its end, whether it was begun before or not.
 
 Launchers start runs by this: the folder is all that they need to know, and its status.json all that they need to read.
+A run on several devices is started once, and starts its ranks; or as often as it has ranks, by torchrun or srun:
+
+    torchrun --nproc-per-node 2 -m mmfuse.worker RUN
+    srun --ntasks 2 python -m mmfuse.worker RUN
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from mmfuse.cli import guarded
-from mmfuse.commands.parser import Parser, add_talk, without_collection
+from mmfuse.commands.parser import Parser, add_talk
 from mmfuse.commands.train import supervised
+from mmfuse.ranks import here, told
+from mmfuse.run.finished import config_of, refuse_unless_run
+from mmfuse.run.joined import LEADER, end_with_leader, joined, refuse_unless_all
 from mmfuse.signals import handled_by, interrupt
 
 
@@ -19,16 +27,18 @@ def main(typed: Sequence[str] | None = None) -> int:
 
 
 def run(typed: list[str]) -> int:
+    place = told(os.environ)
     with handled_by(interrupt):
+        if place.ranks > 1:
+            end_with_leader()
         options = arguments(typed)
-        from mmfuse.run.finished import config_of, refuse_unless_run
-
         folder = refuse_unless_run(options.run)
         config = config_of(folder, options.allow)
-        with without_collection():
-            import mmfuse.learner.fit
-            import mmfuse.run.train  # noqa: F401
-        return supervised(config, folder, options, keep=True)
+        if place.ranks == 1:
+            return supervised(config, folder, options, keep=True)
+        refuse_unless_all(place, config["trainer"])
+        with joined(place, config["trainer"]):
+            return supervised(config, folder, options, keep=LEADER not in os.environ)
 
 
 def arguments(typed: list[str]) -> argparse.Namespace:
@@ -41,4 +51,9 @@ def arguments(typed: list[str]) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    if code and here().ranks > 1:  # without a word to the others, who are told by their launcher
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)

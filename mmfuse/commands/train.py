@@ -4,12 +4,16 @@ import argparse
 import os
 import signal
 import sys
+import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from mmfuse.commands.parser import command_line, without_collection
 from mmfuse.commands.running import as_yaml, config_of, running_parser
-from mmfuse.errors import ConfigError, Interrupted, UserError
+from mmfuse.errors import Interrupted, UserError
+from mmfuse.ranks import here
+from mmfuse.run.devices import ranks
 from mmfuse.signals import handled_by, interrupt, interruption
 
 ABOUT = "one experiment: all its seeds and folds"
@@ -72,42 +76,52 @@ def go_on(options: argparse.Namespace) -> int:
 
 
 def imported(options: argparse.Namespace, config: dict[str, Any]) -> None:
-    if config["trainer"].get("devices") not in (1, "1", "auto", [0]) or config["trainer"].get("num_nodes", 1) != 1:
-        raise ConfigError("trainer.devices: more devices than one are not built yet\n  to go on: trainer.devices=1")
+    several = ranks(config["trainer"]) > 1
     if sys.stdout.isatty() and not options.quiet and not options.json:
         print("loading torch and the data ...", end="\r", flush=True)  # the run's first line takes its place
-    with without_collection():
-        import mmfuse.learner.fit
-        import mmfuse.run.train  # noqa: F401
+    if not several:  # or each of them does
+        with without_collection():
+            import mmfuse.learner.fit
+            import mmfuse.run.train  # noqa: F401
 
 
 def supervised(config: dict[str, Any], folder: Path, options: argparse.Namespace, keep: bool = False) -> int:
-    """Runs, and leaves a true status whatever happens; one that never began leaves nothing, unless `keep` is true."""
+    """Runs, and leaves a true status whatever happens; one that never began leaves nothing, unless `keep` is true.
+
+    On several devices its ranks run. Of these the first speaks, and whoever started them has the last word.
+    """
+    if here().ranks == 1 and ranks(config["trainer"]) > 1:
+        from mmfuse.commands.elastic import led
+
+        return led(config, folder, options, keep)
     from mmfuse import progress
     from mmfuse.record import folder as folders
     from mmfuse.record import log
     from mmfuse.record.status import State, Status
     from mmfuse.run.train import run as train
 
-    listener = progress.listener(options.quiet, options.json)
+    listener = progress.listener(options.quiet or not here().first, options.json and here().first)
 
     def ended(state: State, code: int, error: BaseException) -> Path | None:
         """Where the traceback is; None where the folder is gone."""
         began = keep or Status.read(folder) not in ("created", None)
         if not began and isinstance(error, UserError | Interrupted):
-            folders.discard(folder)
+            if here().ranks == 1:
+                folders.discard(folder)
             return None
         Status(folder).say(state, exit_code=code, error=str(error).split("\n")[0])
         return log.write_traceback(folder, error)
 
     try:
-        with folders.held(folder):
+        with folders.held(folder) if here().first else nullcontext():
             train(config, folder, listener, options.force)
-        folders.point_latest(folder)
-        listener.saved(os.path.relpath(folder))
+        if here().first:
+            folders.point_latest(folder)
+            listener.saved(os.path.relpath(folder))
         return 0
     except BaseException as error:
         progress.close(listener)
+        give_way(error, folder)
         if stop := interruption(error):
             with handled_by(signal.SIG_IGN):
                 if ended("preempted", stop.exit_code, stop):
@@ -119,6 +133,21 @@ def supervised(config: dict[str, Any], folder: Path, options: argparse.Namespace
             raise type(error)(f"{error}" + (f"\n  the traceback is in {where}" if where else "")) from error
         ended("failed", 1, error)
         raise
+
+
+def give_way(error: BaseException, folder: Path) -> None:
+    """Of an error that all ranks have the first one speaks; of another's death, whoever started them."""
+    if here().ranks == 1 or interruption(error):
+        return
+    from mmfuse.learner.gathered import lost
+    from mmfuse.record import log
+
+    if lost(error):
+        log.write_traceback(folder, error)
+        time.sleep(2)  # the one that died is missed first
+        os._exit(1)
+    if isinstance(error, UserError) and not here().first:
+        time.sleep(2)
 
 
 def safe(name: str) -> str:

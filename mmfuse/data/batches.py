@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from mmfuse.data.abreast import abreast
 from mmfuse.data.columns import Column, Padded, Stored
 from mmfuse.data.order import Order
+from mmfuse.ranks import here
 from mmfuse.types import Batch, BatchStream, Signal
 
 GATHERED = 1 << 20  # bytes that are gathered at once: for small batches the call costs more than the copy
@@ -76,7 +78,8 @@ class Streaming(DataLoader[Batch]):
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # torch's own iterator type
         start, self.start = self.start, 0
-        return islice(super().__iter__(), start, None)
+        batches = islice(super().__iter__(), start, None)
+        return batches if here().ranks == 1 else abreast(batches)
 
 
 def enter(rows: DataLoader[Batch], epoch: int, start: int) -> None:

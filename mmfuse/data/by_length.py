@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from mmfuse.data.order import Order, parts, permutation
+from mmfuse.ranks import Place
 
 WINDOW = 50  # batches
 
@@ -22,9 +23,10 @@ class ByLength(Order):
         seed: int,
         lengths: Mapping[str, np.ndarray],
         window: int = WINDOW,
+        place: Place | None = None,
     ):
         """`lengths` by modality: (N,) the steps of each row of the data set, of which `rows` are some."""
-        super().__init__(rows, batch_size, seed)
+        super().__init__(rows, batch_size, seed, place)
         if window < 1:
             raise ValueError(f"window={window}: at least 1 batch is needed")
         self.shuffle_seed = seed

@@ -15,7 +15,9 @@ from mmfuse import masks
 from mmfuse.errors import ConfigError, TrainingError
 from mmfuse.learner.lean import lean
 from mmfuse.learner.learner import joined
+from mmfuse.learner.placed import Placed
 from mmfuse.models.heads import RowHead, StepHead
+from mmfuse.ranks import here
 from mmfuse.types import Batch, Model, Task, Units
 
 
@@ -78,6 +80,7 @@ def ask(asked: Asked, make_trainer: Callable[..., L.Trainer], rows: DataLoader[B
             enable_progress_bar=False,
             enable_model_summary=False,
             use_distributed_sampler=False,
+            plugins=[Placed(here())],
         )
     except (MisconfigurationException, RuntimeError, KeyError, ImportError) as error:
         said = str(error).splitlines()[0]

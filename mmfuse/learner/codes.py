@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from mmfuse.errors import ConfigError
+from mmfuse.learner.gathered import in_turn
 from mmfuse.learner.learner import Learner
 from mmfuse.types import Batch, Objective, Signals
 
@@ -38,7 +39,7 @@ def shared(learner: Learner, encoded: Signals) -> dict[str, torch.Tensor]:
 
 
 def codes(learner: Learner, trainer: L.Trainer, rows: DataLoader[Batch]) -> Coded:
-    said = trainer.predict(Codes(learner), rows) or []
+    said = in_turn(trainer.predict(Codes(learner), rows) or [], rows)
     found = {m: np.concatenate([part[m].numpy() for _, part in said]) for m in said[0][1]}
     if len({c.shape[1] for c in found.values()}) > 1:
         widths = ", ".join(f"encoder.{m}.dim={c.shape[1]}" for m, c in found.items())

@@ -16,11 +16,14 @@ from mmfuse.errors import ConfigError, DataError, TrainingError
 from mmfuse.learner.averaging import NO_AVERAGE, Average, Averaging
 from mmfuse.learner.checkpoints import LAST, AtomicCheckpoints, Newest
 from mmfuse.learner.epochs import Epochs
+from mmfuse.learner.gathered import in_turn, of_first
 from mmfuse.learner.lean import lean
 from mmfuse.learner.learner import Learner, joined
+from mmfuse.learner.placed import Placed
 from mmfuse.learner.settled import Best, Early
 from mmfuse.learner.stop import Stop
 from mmfuse.learner.tell import Tell
+from mmfuse.ranks import here
 from mmfuse.types import Batch, BatchStream, Listener, Units
 
 
@@ -58,6 +61,8 @@ def fit(
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "You're resuming from a checkpoint that ended before")  # rows are entered
             warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")  # to go on
+            warnings.filterwarnings("ignore", ".broadcast_buffers. is deprecated")  # its heir is too new
+            warnings.filterwarnings("ignore", "It is recommended to use .self.log.*sync_dist=True")  # gathered already
             trainer.fit(learner, train, val, ckpt_path=None if resume is None else str(resume.path))
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise TrainingError(
@@ -66,7 +71,9 @@ def fit(
         ) from error
     except DataError as error:  # from a loader's worker, with its traceback for a message
         raise DataError(str(error).rpartition("DataError: ")[2].strip()) from error
-    if not (checkpoints / "best.ckpt").exists():  # it was stopped, by max_steps or max_time, before any validation
+    if not of_first(
+        (checkpoints / "best.ckpt").exists()
+    ):  # it was stopped, by max_steps or max_time, before any validation
         trainer.save_checkpoint(checkpoints / "best.ckpt")
     saved = torch.load(checkpoints / "best.ckpt", map_location="cpu", weights_only=True)
     learner.load_state_dict(saved["state_dict"])
@@ -106,7 +113,7 @@ def build(
         stop = Stop(checkpoints / LAST, minutes)
         trainer = make_trainer(
             callbacks=[Epochs(), Tell(listener), *averages, stop, early, best, last],
-            plugins=[AtomicCheckpoints()],
+            plugins=[AtomicCheckpoints(), Placed(here())],
             logger=False,
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -131,7 +138,8 @@ def steps(train: DataLoader[Batch]) -> int | None:
 def keep(learner: Learner, checkpoints: Path) -> None:
     """What the learner has learned since its best epoch, as best.ckpt."""
     saved = torch.load(checkpoints / "best.ckpt", map_location="cpu", weights_only=True)
-    AtomicCheckpoints().save_checkpoint(saved | {"state_dict": learner.state_dict()}, checkpoints / "best.ckpt")
+    if here().first:
+        AtomicCheckpoints().save_checkpoint(saved | {"state_dict": learner.state_dict()}, checkpoints / "best.ckpt")
 
 
 def predict(
@@ -143,7 +151,7 @@ def predict(
     """
     learner.hears = modalities
     try:
-        said = trainer.predict(learner, rows)
+        said = in_turn(trainer.predict(learner, rows) or [], rows)
     finally:
         learner.hears = None
     if not said:

@@ -23,10 +23,15 @@ class Unprofiled(PassThroughProfiler):
         return NOTHING
 
 
+def nothing() -> None: ...
+
+
 def lean(trainer: L.Trainer) -> None:
     """A hook that a callback leaves as it is, is not called: the trainer passes over what cannot be."""
     if type(trainer.profiler) is PassThroughProfiler:  # nobody asked for another
         trainer.profiler = Unprofiled()
+    trainer._signal_connector.register_signal_handlers = nothing  # `Stop` has its own; ranks would wait within one
+    trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = nothing  # at every step
     for callback in trainer.callbacks:
         for hook in OF_A_STEP:
             if getattr(type(callback), hook) is getattr(L.Callback, hook):

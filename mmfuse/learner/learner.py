@@ -14,11 +14,13 @@ from torch import Tensor, nn
 
 from mmfuse import masks
 from mmfuse.learner.diverged import diverged
+from mmfuse.learner.gathered import even_statistics, gathered, in_turn, own_batches, own_buffers, weight
 from mmfuse.learner.mixup import drawn
 from mmfuse.learner.parts import LearningParts
 from mmfuse.learner.penalty import NO_PENALTY, Penalty, weights
 from mmfuse.learner.penalty import checked as checked_penalty
 from mmfuse.learner.rates import STEADY, Rates, checked
+from mmfuse.ranks import here
 from mmfuse.tasks.figures import scores
 from mmfuse.tasks.losses import losses as losses_of
 from mmfuse.types import (
@@ -33,6 +35,7 @@ from mmfuse.types import (
     Phase,
     Predictions,
     Schedule,
+    Signal,
     Signals,
     Step,
     Task,
@@ -79,8 +82,18 @@ class Learner(L.LightningModule):
         self.heard: dict[str | None, list[dict[str, Units]]] = {}  # of the validation rows, by view; None: the whole
         self.costs: list[tuple[Losses, int]] = []  # of the validation rows
         self.figures: dict[str, float] = {}  # of the epoch
+        self.kept: dict[str, Tensor] = {}  # buffers that this rank had for itself when it was stopped
+
+    def setup(self, stage: str) -> None:
+        """What may learn in any phase is told to learn until the first step: DDP looks only once what it averages."""
+        for p in (p for parameters in self.parts.parameters.values() for p in parameters) if here().ranks > 1 else ():
+            p.requires_grad_(True)
 
     def on_train_start(self) -> None:
+        with torch.no_grad():
+            for name, buffer in self.kept.items():  # which all ranks had from the first until here
+                self.get_buffer(name).copy_(buffer)
+        self.kept = {}
         if self.trainer.fit_loop.restarted_mid_epoch:  # no epoch starts, but parts need to be told of it all the same
             kept = {name: value.clone() for name, value in self.state_dict().items() if isinstance(value, Tensor)}
             self.begin_epoch()
@@ -103,16 +116,20 @@ class Learner(L.LightningModule):
         ended = loop.epoch_progress.current.processed > loop.epoch_progress.current.completed
         done = 0 if ended else loop.epoch_loop.batch_progress.current.ready
         checkpoint["place"] = (loop.epoch_progress.current.processed, done)
-        checkpoint["sums"] = [(list(names), sums.cpu()) for names, sums in self.sums.items()]
-        checkpoint["rows"] = self.rows
+        own = {"sums": [(list(names), sums.cpu()) for names, sums in self.sums.items()], "rows": self.rows}
+        checkpoint["ranks"] = gathered(own | {"buffers": own_buffers(self) if here().ranks > 1 else {}})
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.sums = {tuple(names): sums.to(self.device) for names, sums in checkpoint["sums"]}
-        self.rows = checkpoint["rows"]
+        if here().rank < len(checkpoint["ranks"]):
+            own = checkpoint["ranks"][here().rank]
+            self.sums = {tuple(names): sums.to(self.device) for names, sums in own["sums"]}
+            self.rows = own["rows"]
+            self.kept = own["buffers"]
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # Chance is a function of seed, epoch and batch, and keeps no state: a resumed run throws the same dice.
-        seed_all(mixed(self.seed, self.current_epoch, batch_idx), self.device)
+        own = (here().rank + 1,) if here().ranks > 1 else ()
+        seed_all(mixed(self.seed, self.current_epoch, batch_idx, *own), self.device)
         phase = self.schedule(self.current_epoch, self.global_step)
         if phase != self.phase:
             self.parts.still(phase.frozen)
@@ -137,7 +154,8 @@ class Learner(L.LightningModule):
         if mix:
             losses = mix.losses(losses, self.losses(outputs, mix.batch(batch)))
         losses = {n: loss for n, loss in losses.items() if matches(n, self.phase.losses)}
-        step = Step(losses, outputs, batch, self.tasks, self.parts.learning, self.current_epoch)
+        rivals = losses if here().ranks == 1 else self.of_all_ranks(losses, batch, batch_idx)
+        step = Step(rivals, outputs, batch, self.tasks, self.parts.learning, self.current_epoch)
         total = self.balancer(step)
         if penalties := self.penalty.of(self.weights):  # which are no rivals of the losses, to be balanced with them
             total = total + torch.stack(list(penalties.values())).sum()
@@ -149,6 +167,17 @@ class Learner(L.LightningModule):
             raise diverged(losses, batch, encoded, self.parts.parameters, place)
         self.count(tuple(losses), each, len(batch.rows))
         return {"loss": total, "told": told}
+
+    def of_all_ranks(self, losses: Losses, batch: Batch, batch_idx: int) -> Losses:
+        """Losses whose mean over ranks is that over the rows of all; some are of all rows already.
+
+        What is drawn from here on is drawn alike by all ranks: they take one step together.
+        """
+        joint = [part for part in self.objectives.values() if isinstance(part, Objective) and part.joins]
+        whole = {name for objective in joint for name in objective.names}
+        share = weight(len(batch.rows)).to(self.device)
+        seed_all(mixed(self.seed, self.current_epoch, batch_idx), self.device)
+        return {name: loss if name in whole else loss * share for name, loss in losses.items()}
 
     def count(self, names: tuple[str, ...], each: Float[Tensor, " K"], rows: int) -> None:
         if names in self.sums:
@@ -163,7 +192,13 @@ class Learner(L.LightningModule):
             losses |= objective(outputs, batch)
         return losses
 
-    def validation_step(self, batch: Batch, _: int) -> None:
+    def on_validation_epoch_start(self) -> None:
+        even_statistics(self.model)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        if batch_idx >= own_batches(self.trainer.val_dataloaders):  # nothing of it is to reach other ranks' rows
+            absent = {m: Signal(s.data, torch.zeros_like(s.mask)) for m, s in batch.signals.items()}
+            batch = batch._replace(signals=absent)
         outputs = self.model(batch.signals)
         self.hear(None, outputs.predictions, batch)
         for view, modalities in self.schedule.views.items():
@@ -179,13 +214,15 @@ class Learner(L.LightningModule):
         return {n: Units(u.prediction.float().cpu(), u.target.cpu(), u.place.cpu()) for n, u in found.items()}
 
     def on_validation_epoch_end(self) -> None:
-        self.figures = {}
+        self.figures, rows = {}, self.trainer.val_dataloaders
         for view, heard in self.heard.items():
-            units = {n: joined([each[n] for each in heard]) for n in self.tasks}
+            everything = in_turn(heard, rows)
+            units = {n: joined([each[n] for each in everything]) for n in self.tasks}
             self.figures |= scores(self.tasks, units, view)
-        sizes = [rows for _, rows in self.costs]
-        for name in self.costs[0][0]:
-            each = [float(losses[name]) for losses, _ in self.costs]
+        costs = in_turn([({n: float(loss) for n, loss in losses.items()}, size) for losses, size in self.costs], rows)
+        sizes = [size for _, size in costs]
+        for name in costs[0][0]:
+            each = [losses[name] for losses, _ in costs]
             self.figures[f"val/loss/{name}"] = float(np.average(each, weights=sizes))
         self.figures["val/loss"] = sum(v for n, v in self.figures.items() if n.startswith("val/loss/"))
         self.heard.clear()
@@ -198,10 +235,11 @@ class Learner(L.LightningModule):
 
     def mean_losses(self) -> dict[str, float]:
         """Over the training rows of the epoch."""
-        means: dict[str, float] = {}
-        for names, sums in self.sums.items():
-            for name, total in zip(names, sums.tolist(), strict=True):
-                means[name] = means.get(name, 0.0) + total / max(self.rows, 1)
+        each = gathered(([(names, sums.tolist()) for names, sums in self.sums.items()], self.rows))  # by rank
+        means, seen = dict[str, float](), max(sum(rows for _, rows in each), 1)
+        for names, sums in (together for parts, _ in each for together in parts):
+            for name, total in zip(names, sums, strict=True):
+                means[name] = means.get(name, 0.0) + total / seen
         return means
 
     def epoch_figures(self) -> dict[str, float]:

@@ -3,6 +3,9 @@
 A checkpoint falls where a step is whole: no gradients wait to be added up, and no validation is due, for what comes
 after it would not be made up for. Besides the one at each epoch's end there is one every few minutes, so that long
 epochs are not lost; it waits longer where saving takes long, to cost at most a fiftieth of the time.
+
+Several ranks stop at the same step: every few steps, about once a second where steps are slow, each hears whether
+another was told to.
 """
 
 import signal
@@ -15,9 +18,12 @@ from typing import Any
 import pytorch_lightning as L
 
 from mmfuse.errors import Interrupted
+from mmfuse.learner.gathered import largest
+from mmfuse.ranks import here
 from mmfuse.signals import handled_by
 
 DEARTH = 50  # times as long as saving took is trained before it is saved again
+OFTEN = 8  # steps, at most, after which ranks hear of each other
 
 
 class Stop(L.Callback):
@@ -30,10 +36,12 @@ class Stop(L.Callback):
         self.received: int | None = None
         self.handlers = ExitStack()
         self.due = 0.0  # when the next checkpoint is, on the monotonic clock
+        self.wait, self.steps, self.since = 1, 0, 0.0  # steps from one agreement to the next; since the last, and when
 
     def on_train_start(self, trainer: L.Trainer, learner: L.LightningModule) -> None:
         self.handlers.enter_context(handled_by(self.receive))
-        self.due = time.monotonic() + self.seconds
+        self.since = time.monotonic()
+        self.due = self.since + self.seconds
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         if self.received is not None:
@@ -41,22 +49,38 @@ class Stop(L.Callback):
         self.received = number
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        if self.received is None and time.monotonic() < self.due:
+        if here().ranks == 1 and self.received is None and time.monotonic() < self.due:
             return
         if not whole(trainer):
+            return
+        number, due = self.agreed() if here().ranks > 1 else (self.received, True)
+        if number is None and not due:
             return
         with handled_by(signal.SIG_IGN):  # an impatient second Ctrl-C must not tear the file
             began = time.monotonic()
             trainer.save_checkpoint(self.checkpoint)
             now = time.monotonic()
             self.due = now + max(self.seconds, DEARTH * (now - began))
-        if self.received is not None:
-            raise Interrupted(self.received)
+        if number is not None:
+            raise Interrupted(number)
+
+    def agreed(self) -> tuple[int | None, bool]:
+        """The signal that any rank received, and whether a checkpoint is due; nothing between agreements."""
+        self.steps += 1
+        if self.steps < self.wait:
+            return None, False
+        now = time.monotonic()
+        pace = (now - self.since) / self.steps
+        number, due, slowest = largest([float(self.received or 0), float(now >= self.due), pace])
+        self.wait = max(1, min(OFTEN, int(1 / max(slowest, 1e-9))))
+        self.steps, self.since = 0, now
+        return int(number) or None, bool(due)
 
     def on_train_end(self, trainer: L.Trainer, learner: L.LightningModule) -> None:
+        number = int(largest([float(self.received or 0)])[0])
         self.handlers.close()
-        if self.received is not None:  # it came after the last step
-            raise Interrupted(self.received)
+        if number:  # it came after the last step
+            raise Interrupted(number)
 
     def on_exception(self, trainer: L.Trainer, learner: L.LightningModule, exception: BaseException) -> None:
         self.handlers.close()

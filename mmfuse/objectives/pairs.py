@@ -26,6 +26,7 @@ class Pair(NamedTuple):
 class Alignment(Objective):
     """A loss for each two modalities, such as "align/contrastive/audio-text"."""
 
+    joins = True
     margins: ClassVar[bool] = False  # whether it compares how each is distributed, not rows that have both
 
     def __init__(self, dims: Mapping[str, int], weight: float, projection: int | None = None):

@@ -8,10 +8,10 @@ def joined(x: Tensor) -> Tensor:
     """(n, ...) of each rank -> (N, ...), rank after rank; of one dtype and width, but as many rows as each has.
 
     What is made of it has the gradient that one process would have: every rank makes the same loss of all rows and
-    passes back what its own rows have to learn, times the number of ranks, by which DDP will divide. Only where
-    gradients are wanted, since only then do all ranks take the same steps; elsewhere a rank's rows are all there are.
+    passes back what its own rows have to learn, times the number of ranks, by which DDP will divide. All
+    ranks take the same steps, where they train and where they validate.
     """
-    if not (torch.is_grad_enabled() and distributed.is_available() and distributed.is_initialized()):
+    if not (distributed.is_available() and distributed.is_initialized()):
         return x
     ranks, rank = distributed.get_world_size(), distributed.get_rank()
     rows = [torch.zeros(1, dtype=torch.long, device=x.device) for _ in range(ranks)]

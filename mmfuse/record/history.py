@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mmfuse.atomic import write
+from mmfuse.ranks import here
 
 
 class History:
@@ -17,7 +18,8 @@ class History:
 
     def add(self, figures: dict[str, float | int]) -> None:
         self.rows.append(figures)
-        write(self.path, self.fill)
+        if here().first:
+            write(self.path, self.fill)
 
     def fill(self, path: Path) -> None:
         names = list(dict.fromkeys(name for row in self.rows for name in row))

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mmfuse.ranks import here
+
 
 @contextmanager
 def to_file(path: Path) -> Iterator[None]:
@@ -28,9 +30,14 @@ def to_file(path: Path) -> Iterator[None]:
         handler.close()
 
 
+def own() -> str:
+    """The name of this rank's file."""
+    return f"rank{here().rank}.log"
+
+
 def write_traceback(folder: Path, error: BaseException) -> Path:
     """Appends to the log of the seed that was training, or to the folder's own where none was."""
-    logs = sorted(folder.glob("seed-*/logs/rank0.log"), key=lambda log: log.stat().st_mtime)
+    logs = sorted(folder.glob(f"seed-*/logs/{own()}"), key=lambda log: log.stat().st_mtime)
     log = logs[-1] if logs else folder / "error.log"
     with open(log, "a", encoding="utf-8") as file:
         traceback.print_exception(error, file=file)

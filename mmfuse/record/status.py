@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from mmfuse.atomic import write_json
+from mmfuse.ranks import here
 from mmfuse.record.manifest import now
 
 State = Literal["created", "running", "preempted", "done", "failed"]
@@ -20,6 +21,8 @@ class Status:
         self.beaten = 0.0
 
     def say(self, state: State, exit_code: int | None = None, error: str | None = None) -> None:
+        if not here().first:
+            return
         self.state, self.beaten = state, time.time()
         about = {"state": state, "heartbeat": now(), "exit_code": exit_code}
         where = {"host": socket.gethostname(), "pid": os.getpid()}

@@ -15,6 +15,7 @@ from mmfuse.learner.asked import Asked, Told, ask
 from mmfuse.record import fingerprint, log
 from mmfuse.run import unlabelled
 from mmfuse.run.build import schedule_of
+from mmfuse.run.devices import alone
 from mmfuse.run.finished import Finished
 from mmfuse.run.loader import loader
 from mmfuse.run.make import Config, make
@@ -125,7 +126,7 @@ def each(
                 here = np.any([has for m, has in prepared.present.items() if hears is None or m in hears], axis=0)
                 last = place
             asked = Asked(model(cfg, prepared, one), one.tasks, hears, embeds)
-            told = ask(asked, partial(make, cfg["trainer"], "trainer"), loader(cfg, prepared, rows, None))
+            told = ask(asked, partial(make, alone(cfg["trainer"]), "trainer"), loader(cfg, prepared, rows, None))
             yield Said(one, rows, ~here[rows], told)
 
 

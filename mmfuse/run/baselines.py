@@ -7,6 +7,7 @@ and settings finds it. A late fusion is trained only for those who ask how robus
 
 import json
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from mmfuse import __version__
 from mmfuse.atomic import write_text
 from mmfuse.config.catalog import Catalog
 from mmfuse.errors import ConfigError
+from mmfuse.ranks import here
 from mmfuse.record.status import Status
 from mmfuse.run.identity import decides, digest
 from mmfuse.run.make import Config
@@ -98,17 +100,21 @@ def trained_one(
     number: int = 1,
     of: int = 1,
 ) -> Path:
+    from mmfuse.learner.gathered import of_first
     from mmfuse.run.train import run
 
     folder = output_dir / "baselines" / f"{name.replace(' ', '-')}-{key(cfg, fingerprint)}"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f".{folder.name}.lock")):  # another run may be at the same one
-        known = Status.read(folder) == "done"
+    alone = FileLock(folder.with_name(f".{folder.name}.lock"))  # another run may be at the same one
+    with alone if here().first else nullcontext():
+        known = of_first(Status.read(folder) == "done")
         if not known:
             folder.mkdir(exist_ok=True)  # one that was stopped is gone on with
-            write_text(folder / "config.yaml", yaml.safe_dump(dict(cfg), sort_keys=False, allow_unicode=True))
+            if here().first:
+                write_text(folder / "config.yaml", yaml.safe_dump(dict(cfg), sort_keys=False, allow_unicode=True))
             run(cfg, folder, Listener())
-    listener.baseline(name, number, of, known, headlines(metrics_of(folder)["test"], tasks))
+    if here().first:
+        listener.baseline(name, number, of, known, headlines(metrics_of(folder)["test"], tasks))
     return folder
 
 

@@ -3,7 +3,9 @@
 from torch import nn
 
 from mmfuse.data import splits
+from mmfuse.data.order import Order
 from mmfuse.encoders.pretrained import Pretrained
+from mmfuse.ranks import here
 from mmfuse.run.make import Config
 from mmfuse.run.prepare import Divided, Prepared
 from mmfuse.types import Model
@@ -33,7 +35,18 @@ def describe(cfg: Config, divided: Divided, prepared: Prepared, rows: int, model
     if (completion := cfg["choices"]["completion"]) != "none":
         encoders += f" -> {completion}"
     said = f"{encoders} -> {cfg['choices']['fusion']}{level} -> {', '.join(cfg['tasks'])}"
-    return data, f"{said}   {count(parameters)} parameters"
+    return data, f"{said}   {count(parameters)} parameters{together(cfg, prepared)}"
+
+
+def together(cfg: Config, prepared: Prepared) -> str:
+    """Of several devices: what a step is made of, and what they leave out."""
+    ranks = here().ranks
+    if ranks == 1:
+        return ""
+    batch = cfg["batch_size"]
+    order = Order(prepared.seen, batch, 0, here())
+    rest = f", {order.left_out} rows left over of each epoch" * bool(order.left_out and prepared.stream is None)
+    return f"   {ranks} devices x {batch} rows = {ranks * batch} rows a step, the learning rate not scaled{rest}"
 
 
 def held(prepared: Prepared, model: Model, modality: str) -> str:

@@ -1,7 +1,5 @@
 """Rows in batches."""
 
-import os
-
 import numpy as np
 from torch.utils.data import DataLoader
 
@@ -10,6 +8,7 @@ from mmfuse.data.by_length import ByLength
 from mmfuse.data.columns import Stored, Streamed
 from mmfuse.data.order import Order
 from mmfuse.errors import ConfigError
+from mmfuse.ranks import here
 from mmfuse.run.make import Config
 from mmfuse.run.prepare import Prepared
 from mmfuse.types import Batch
@@ -31,16 +30,16 @@ def loader(cfg: Config, prepared: Prepared, rows: np.ndarray, seed: int | None) 
 def ordered(cfg: Config, prepared: Prepared, rows: np.ndarray, seed: int | None) -> Order:
     """Only training rows are batched by length: those that are recorded keep their order."""
     if not cfg["loader"]["by_length"] or seed is None:
-        return Order(rows, cfg["batch_size"], seed)
+        return Order(rows, cfg["batch_size"], seed, here())
     held = {m: column.lengths.numpy() for m, column in prepared.columns.items() if isinstance(column, Stored)}
     if not held and prepared.encoded:  # not yet: their lengths are told by what frozen encoders say
-        return Order(rows, cfg["batch_size"], seed)
+        return Order(rows, cfg["batch_size"], seed, here())
     if not held:
         raise ConfigError(
             "loader.by_length=true: the lengths of rows that are read anew each epoch are not known"
             "\n  to go on: loader.by_length=false, or a larger loader.memory_gb"
         )
-    return ByLength(rows, cfg["batch_size"], seed, held)
+    return ByLength(rows, cfg["batch_size"], seed, held, place=here())
 
 
 def training_loader(cfg: Config, prepared: Prepared, seed: int) -> DataLoader[Batch]:
@@ -48,9 +47,8 @@ def training_loader(cfg: Config, prepared: Prepared, seed: int) -> DataLoader[Ba
     if prepared.stream is None:
         return loader(cfg, prepared, prepared.seen, seed)
     forgiving = cfg["dataset"]["missing"]["unreadable"] == "missing"
-    rank, ranks = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))  # torch's launcher says
     try:
-        batches = prepared.stream.batches(prepared.preparations, cfg["batch_size"], seed, forgiving, rank, ranks)
+        batches = prepared.stream.batches(prepared.preparations, cfg["batch_size"], seed, forgiving, *here()[:2])
     except ValueError as error:
         raise ConfigError(str(error)) from error
     return Streaming(batches, batch_size=None, num_workers=cfg["loader"]["workers"])

@@ -1,12 +1,12 @@
 """One seed of one fold: trained, and asked about its validation and test rows. What was stopped is gone on with."""
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from mmfuse.atomic import write_json
 from mmfuse.metrics.summary import Answers
+from mmfuse.ranks import here
 from mmfuse.record import answers, predictions, tasks
 from mmfuse.record.facts import classes
 from mmfuse.record.history import History
@@ -14,12 +14,13 @@ from mmfuse.record.status import Status
 from mmfuse.run.build import learner
 from mmfuse.run.judged import judged
 from mmfuse.run.loader import loader, training_loader
-from mmfuse.run.make import Config, make
+from mmfuse.run.make import Config
 from mmfuse.run.prepare import Prepared
 from mmfuse.run.recording import Recording
 from mmfuse.run.settings import averaging, patience
 from mmfuse.run.stacked import out_of_fold, stacks, teach
 from mmfuse.run.tracking import Track
+from mmfuse.run.trainer import maker
 from mmfuse.run.transfer import Figures, transferred
 from mmfuse.types import Examples, Listener
 
@@ -47,9 +48,12 @@ def replicate(
     place: Path,
     listener: Listener,
     status: Status,
-    track: Track,
+    track: Track | None,
 ) -> Replicated:
-    """Trains one model, and asks the best of its epochs about the validation and test rows."""
+    """Trains one model, and asks the best of its epochs about the validation and test rows.
+
+    Of several ranks that do so together, the first records it.
+    """
     from mmfuse.learner.checkpoints import newest
     from mmfuse.learner.fit import fit, keep, predict
 
@@ -57,9 +61,10 @@ def replicate(
     left = newest(place / "checkpoints")
     if left is not None and left.torn:
         listener.advised(f"{left.torn}", f"it is torn; training goes on from {left.path.name}, which is older")
-    states = {m: p.state() for m, p in prepared.preparations.items()}
-    write_json(place / "preparation.json", states | {"classes": classes(prepared.tasks)})
-    write_json(place / "tasks.json", tasks.state(prepared.tasks))
+    if here().first:
+        states = {m: p.state() for m, p in prepared.preparations.items()}
+        write_json(place / "preparation.json", states | {"classes": classes(prepared.tasks)})
+        write_json(place / "tasks.json", tasks.state(prepared.tasks))
     history = History(place / "history.csv", 0 if left is None else left.epoch)
     trained = learner(cfg, prepared, seed)
     schedule = trained.schedule
@@ -67,7 +72,7 @@ def replicate(
     unseen = out_of_fold(cfg, examples, prepared, seed, place, listener, status) if stacked else {}
     trainer = fit(
         trained,
-        partial(make, cfg["trainer"], "trainer"),
+        maker(cfg["trainer"]),
         training_loader(cfg, prepared, seed),
         loader(cfg, prepared, prepared.split.val, None),
         place / "checkpoints",
@@ -88,6 +93,8 @@ def replicate(
     for name, (rows, modalities) in asked.items():
         said = predict(trained, trainer, loader(cfg, prepared, rows, None), modalities)
         found[name] = judged(prepared.tasks, said, examples.groups)
+    if track is None:  # not the first rank
+        return Replicated(found, moved)
     if moved is not None:
         write_json(place / MOVED, moved)
     answers.save(place / "answers.npz", found)

@@ -1,20 +1,21 @@
 """Settings that cannot be, told before anything is on disk."""
 
-import shutil
+import tempfile
 from collections.abc import Iterable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmfuse.errors import ConfigError, offer
 from mmfuse.metrics.direction import mode
+from mmfuse.ranks import here
 from mmfuse.record import log
 from mmfuse.run.build import Learning, learner_of, parts
 from mmfuse.run.loader import training_loader
-from mmfuse.run.make import Config, make
+from mmfuse.run.make import Config
 from mmfuse.run.prepare import Prepared
+from mmfuse.run.trainer import maker
 from mmfuse.tasks.figures import monitors
-from mmfuse.types import Examples, Listener, Schedule, Task
+from mmfuse.types import Examples, Fusion, Listener, Schedule, Task
 
 if TYPE_CHECKING:
     from mmfuse.learner.averaging import Averaging
@@ -27,20 +28,28 @@ def rehearse(cfg: Config, examples: Examples, prepared: Prepared, folder: Path) 
     from mmfuse.learner.fit import build as build_trainer
 
     learning = parts(cfg, prepared, cfg["seeds"][0])
-    with log.to_file(folder / "logs" / "rank0.log"):
+    with tempfile.TemporaryDirectory() as aside, log.to_file(Path(aside) / "warnings.log"):
         build_trainer(
-            partial(make, cfg["trainer"], "trainer"),
+            maker(cfg["trainer"]),
             folder,
             patience(cfg, prepared.tasks, learning.schedule),
             Listener(),
             averaging(cfg),
         )
-    shutil.rmtree(folder / "logs")
     first = learner_of(cfg, prepared, learning, cfg["seeds"][0])
     first.configure_optimizers()
     training_loader(cfg, prepared, 0)
     check_settings(cfg, examples, prepared, learning)
+    check_memory(learning)
     return first
+
+
+def check_memory(learning: Learning) -> None:
+    if here().ranks > 1 and any(isinstance(part, Fusion) and part.remembers for part in learning.model.modules()):
+        raise ConfigError(
+            "the fusion remembers what each row cost, and each device sees other rows"
+            "\n  to go on: trainer.devices=1, or another fusion"
+        )
 
 
 def check_settings(cfg: Config, examples: Examples, prepared: Prepared, learning: Learning) -> None:

@@ -1,7 +1,6 @@
 """Out-of-fold answers, which stacking learns from: of each training row, by a model that has not seen it."""
 
 import shutil
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +9,16 @@ import torch
 from mmfuse.data import splits
 from mmfuse.errors import ConfigError
 from mmfuse.fusion.stacking import StackingFusion
+from mmfuse.ranks import here
 from mmfuse.record.history import History
 from mmfuse.record.status import Status
 from mmfuse.run.build import build, learner
 from mmfuse.run.loader import loader
-from mmfuse.run.make import Config, make
+from mmfuse.run.make import Config
 from mmfuse.run.prepare import Prepared
 from mmfuse.run.recording import Recording
 from mmfuse.run.settings import averaging, patience
+from mmfuse.run.trainer import maker
 from mmfuse.types import Examples, Listener, Model
 
 Answers = dict[str, np.ndarray]  # by task: (N, M, C) probabilities, zeros where a row lacks the modality
@@ -65,7 +66,7 @@ def out_of_fold(
         trained = learner(cfg, part, seed)
         trainer = fit(
             trained,
-            partial(make, cfg["trainer"], "trainer"),
+            maker(cfg["trainer"]),
             loader(cfg, part, seen, seed),
             loader(cfg, part, part.split.val, None),
             folder / "checkpoints",
@@ -80,7 +81,8 @@ def out_of_fold(
                 has = (units.prediction != 0).any(dim=1, keepdim=True)  # zeros are what is said of nothing
                 said = torch.where(has, units.prediction.double().softmax(dim=1), 0.0)
                 found[t][units.place.numpy(), m] = said.numpy()
-    shutil.rmtree(place / "stacking")
+    if here().first:
+        shutil.rmtree(place / "stacking")
     return {t: said[train] for t, said in found.items()}
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from mmfuse.atomic import write_json, write_text
 from mmfuse.errors import DataError
 from mmfuse.metrics.summary import Answers, summarise
+from mmfuse.ranks import here
 from mmfuse.record import log, manifest, model_card
 from mmfuse.record.facts import facts
 from mmfuse.record.status import Status
@@ -32,6 +34,7 @@ def run(cfg: Config, folder: Path, listener: Listener, force: bool = False) -> d
     """Every seed of every fold; leaves the whole record in the folder and returns what metrics.json says.
 
     A folder in which a run was stopped is gone on with, to the same end. `force`: even if the data have changed since.
+    Several ranks do so together: the first alone writes, and returns figures.
     """
     with tracking(cfg, folder) as tracks:
         return recorded(cfg, folder, listener, force, tracks)
@@ -58,9 +61,8 @@ def recorded(cfg: Config, folder: Path, listener: Listener, force: bool, tracks:
         listener.opened(folder.name)
     listener.described(*describe(cfg, divided, prepared, len(examples), first.model))
     advise(cfg, first.objectives.items(), listener)
-    findings = examine(cfg, examples, divided, prepared, thorough=False)
+    findings = examine(cfg, examples, divided, prepared, thorough=False) if here().first else []
     listener.audited(findings, whole=False)
-    write_json(folder / "audit.json", [finding._asdict() for finding in findings])
     parameters = sum(p.numel() for p in first.model.parameters())
     data = facts(examples, [split for _, split in divided], prepared.missing, prepared.unreadable)
     if prepared.stream is not None:
@@ -69,9 +71,11 @@ def recorded(cfg: Config, folder: Path, listener: Listener, force: bool, tracks:
     once = {m: {"key": done.key, "precision": done.precision} for m, done in prepared.encoded.items()}
     about |= {"parameters": parameters, "encoded": once, "monitor": watched(cfg, examples.tasks, first.schedule)}
     about |= went_on(folder, data["fingerprint"], force, listener)
-    write_json(folder / "manifest.json", about)
-    if prepared.pattern is not None:
-        prepared.pattern.save(folder / "missing.npz")
+    if here().first:
+        write_json(folder / "audit.json", [finding._asdict() for finding in findings])
+        write_json(folder / "manifest.json", about)
+        if prepared.pattern is not None:
+            prepared.pattern.save(folder / "missing.npz")
     status.say("running")
     moved: list[Figures] = []  # from one modality to another
     said: dict[str, list[Answers]] = {"test": [], "val": [], **{f"views/{view}": [] for view in first.schedule.views}}
@@ -79,14 +83,18 @@ def recorded(cfg: Config, folder: Path, listener: Listener, force: bool, tracks:
         prepared = prepare(cfg, examples, split, listener=listener) if fold else prepared
         for seed in cfg["seeds"]:
             place = folder / (f"seed-{seed}" if fold is None else f"seed-{seed}-fold-{fold}")
-            with log.to_file(place / "logs" / "rank0.log"):
+            with log.to_file(place / "logs" / log.own()):
                 done = replicated(place)
                 if done is None:
-                    with tracks.replicate(place.name, seed) as track:
+                    with tracks.replicate(place.name, seed) if here().first else nullcontext() as track:
                         done = replicate(cfg, examples, prepared, seed, place, listener, status, track)
             for name, each in done.said.items():
                 said[name].append(each)
             moved += [] if done.moved is None else [done.moved]
+    if not here().first:
+        if cfg["baselines"]:
+            baselines.trained(cfg, data["fingerprint"], examples.tasks, listener)
+        return {}
     tables = {
         name: {t: summarise(task, t, runs, cfg["bootstrap"]) for t, task in examples.tasks.items()}
         for name, runs in said.items()

@@ -7,7 +7,6 @@ are what was learned from. ratio = (A to B - chance) / (ceiling - chance).
 """
 
 from collections.abc import Mapping
-from functools import partial
 from itertools import combinations, permutations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,9 +22,10 @@ from mmfuse.metrics.probe import Probe
 from mmfuse.metrics.summary import mean_std
 from mmfuse.run.build import learner
 from mmfuse.run.loader import loader
-from mmfuse.run.make import Config, make
+from mmfuse.run.make import Config
 from mmfuse.run.prepare import Prepared
 from mmfuse.run.settings import patience
+from mmfuse.run.trainer import maker
 from mmfuse.tasks.multiclass import Multiclass
 from mmfuse.tasks.regression import Regression
 from mmfuse.types import Listener, Signal, Task
@@ -86,7 +86,7 @@ def control_of(cfg: Config, prepared: Prepared, seed: int, place: Path) -> Figur
     epochs = {**cfg["trainer"], "max_epochs": trained.schedule.settles + 1}  # the tasks' own epochs tell nothing here
     trainer = fit(
         trained,
-        partial(make, epochs, "trainer"),
+        maker(epochs),
         loader(cfg, apart, apart.split.train, seed),
         loader(cfg, apart, apart.split.val, None),
         place / "shuffled" / "checkpoints",
