@@ -38,8 +38,10 @@ def joined(place: Place, trainer: Config) -> Iterator[None]:
     if "MASTER_ADDR" not in os.environ:  # srun has no word for it
         from lightning_fabric.plugins.environments import SLURMEnvironment
 
-        cluster = SLURMEnvironment(auto_requeue=False)
-        os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"] = cluster.main_address, str(cluster.main_port)
+        nodes = os.environ.get("SLURM_STEP_NODELIST") or os.environ["SLURM_NODELIST"]
+        os.environ["MASTER_ADDR"] = SLURMEnvironment.resolve_root_node_address(nodes)
+        step = int(os.environ.get("SLURM_STEP_ID") or 0)  # of one job, several may train at the same time
+        os.environ.setdefault("MASTER_PORT", str(15_000 + (int(os.environ["SLURM_JOB_ID"]) + 97 * step) % 10_000))
     backend = "cpu:gloo,cuda:nccl" if on_gpus else "gloo"
     distributed.init_process_group(backend, rank=place.rank, world_size=place.ranks, timeout=PATIENCE)
     ranks.take(place)
