@@ -98,12 +98,29 @@ def folder_of(place, keys):
     return place
 
 
+QUICK = ("plain", "contrastive")
+
+
 @pytest.fixture(scope="module")
 def together(tmp_path_factory):
     """Runs of two ranks, by name."""
-    root = tmp_path_factory.mktemp("two")
-    found = {name: folder_of(root / name, [*SMALL, *keys, *TWO, "batch_size=30"]) for name, keys in CASES.items()}
-    found["long"] = folder_of(root / "long", [*LONG, *TWO])
+    return trained(tmp_path_factory.mktemp("two"), {name: CASES[name] for name in QUICK})
+
+
+@pytest.fixture(scope="module")
+def slowly(tmp_path_factory):
+    return trained(tmp_path_factory.mktemp("slow"), {name: CASES[name] for name in CASES if name not in QUICK})
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory):
+    """A run of two ranks that nothing stops."""
+    return trained(tmp_path_factory.mktemp("long"), {}, long=LONG)["long"]
+
+
+def trained(root, cases, **whole):
+    found = {name: folder_of(root / name, [*SMALL, *keys, *TWO, "batch_size=30"]) for name, keys in cases.items()}
+    found |= {name: folder_of(root / name, [*keys, *TWO]) for name, keys in whole.items()}
     ranks = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     script = Path(__file__).with_name("rank_runs.py")
     subprocess.run([*ranks, script, *found.values()], check=True, env=ENVIRONMENT, timeout=240)
@@ -121,8 +138,19 @@ def answers(place):
 
 
 @two_cores
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", QUICK)
 def test_two_ranks_are_one_process(name, together, tmp_path):
+    check_is_one_process(name, together, tmp_path)
+
+
+@pytest.mark.slow
+@two_cores
+@pytest.mark.parametrize("name", [name for name in CASES if name not in QUICK])
+def test_two_ranks_are_one_process_whatever_is_done_to_gradients(name, slowly, tmp_path):
+    check_is_one_process(name, slowly, tmp_path)
+
+
+def check_is_one_process(name, together, tmp_path):
     one = folder_of(tmp_path / "one", [*SMALL, *CASES[name], "batch_size=60"])
     run(compose([*SMALL, *CASES[name], "batch_size=60"], Catalog()), one, Listener())
     for here, there in zip(history(one), history(together[name]), strict=True):
@@ -180,8 +208,9 @@ def status(place):
     return about["state"], about["exit_code"]
 
 
+@pytest.mark.slow
 @two_cores
-def test_ends_with_its_first_dead_rank_and_goes_on_to_the_same_end(together, tmp_path):
+def test_ends_with_its_first_dead_rank_and_goes_on_to_the_same_end(long, tmp_path):
     going = Going(*LONG, *TWO, f"output_dir={tmp_path}", "name=run").after_epochs(2)
     (place,) = tmp_path.glob("run-*")
     ranks = going.ranks()
@@ -204,7 +233,7 @@ def test_ends_with_its_first_dead_rank_and_goes_on_to_the_same_end(together, tmp
 
     code, said = Going("--resume", str(place)).ended()
     assert (code, status(place)) == (0, ("done", 0)), said
-    assert (place / "metrics.json").read_text() == (together["long"] / "metrics.json").read_text()
-    assert history(place) == history(together["long"])
-    ours, theirs = answers(place), answers(together["long"])
+    assert (place / "metrics.json").read_text() == (long / "metrics.json").read_text()
+    assert history(place) == history(long)
+    ours, theirs = answers(place), answers(long)
     assert all(np.array_equal(values, theirs[part]) for part, values in ours.items())

@@ -393,7 +393,7 @@ def begun(outputs, *more):
     return cli.main(["sweep", *TINY, f"output_dir={outputs}", "trainer.accelerator=cpu", *more])
 
 
-@pytest.mark.filterwarnings("ignore:The `srun` command is available")
+@pytest.mark.slow
 def test_a_sweep_that_died_is_gone_on_with_and_each_run_is_what_it_is_alone(tmp_path):
     typed = [*TINY, "trainer.accelerator=cpu", "launcher.slots=2", f"output_dir={tmp_path}", "name=x"]
     command = [sys.executable, "-m", "mmfuse.cli", "sweep"]

@@ -46,6 +46,7 @@ def told_nowhere(folder: Path) -> bool:
 
 
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")  # MLflow's own, of SQLAlchemy
+@pytest.mark.slow
 def test_mlflow_holds_what_the_record_says(tmp_path):
     pytest.importorskip("mlflow")
     run = trained(tmp_path, "logger=mlflow", "seeds=[0,1]")

@@ -79,16 +79,29 @@ def lacking(whole):
     return whole._replace(columns=columns)
 
 
-@pytest.mark.parametrize("missing", [False, True], ids=["whole", "lacking"])
-@pytest.mark.parametrize("level", ["feature", "late", "task"])
+LEVELS = ["feature", "late", "task"]
+
+
+@pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("fusion", FUSIONS)
-def test_trains_at_every_level(fusion, level, missing, whole, lacking, tmp_path):
+def test_trains_at_every_level_with_three_in_ten_missing(fusion, level, lacking, tmp_path):
+    check_trains(fusion, level, lacking, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_trains_at_every_level(fusion, level, whole, tmp_path):
+    check_trains(fusion, level, whole, tmp_path)
+
+
+def check_trains(fusion, level, prepared, tmp_path):
     if level in NOT_AT.get(fusion, ()):
         pytest.skip(f"{fusion} is refused at that level, which its own tests hold")
     cfg = composed(
         f"fusion={fusion}", f"model={level}", *(f"fusion.{k}={v}" for k, v in UNALIGNED.get(fusion, {}).items())
     )
-    prepared, heard = lacking if missing else whole, Losses()
+    heard = Losses()
     trained = learner(cfg, prepared, 0)
     trainer = fit(
         trained,

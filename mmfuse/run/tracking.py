@@ -58,7 +58,8 @@ class Tracking:
 
     def scored(self, metrics: Mapping[str, Any]) -> None:
         """As metrics.json has them: test/<task>/<figure>, .../std, and verdict/<task>/<rival>/difference, .../p."""
-        assert self.whole is not None
+        if self.whole is None:  # all seeds had been trained when the run was stopped
+            self.whole = self.track(None, self.settings)
         if self.whole.logger is not None:
             self.whole.send(of_the_whole(metrics), 0)
             self.whole.logger.log_hyperparams({f"verdict.{t}": v["verdict"] for t, v in verdicts(metrics).items()})
