@@ -69,7 +69,7 @@ def about(run: "Standing") -> str:
 
 def ago(seconds: float) -> str:
     """
-    >>> ago(42), ago(7200), ago(200000)
+    >>> ago(42.0), ago(7200.0), ago(200000.0)
     ('42 s ago', '2 h ago', '2 d ago')
     """
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
