@@ -26,9 +26,9 @@ COMMANDS = (
     "compare",
     "export",
     "cache",
+    "reproduce",
 )
 NOT_BUILT_YET = {
-    "reproduce": "a published table",
     "doctor": "versions, devices, optional parts missing",
 }
 
