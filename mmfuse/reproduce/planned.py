@@ -58,7 +58,7 @@ def plan(
         return Planned(row, (), None, "", ("NOT BUILT", row.not_built))
     asked = [f"dataset={table.dataset}", *row.overrides, *(SMOKE if smoke else ())]
     overrides = last([*asked, f"seeds={list(range(1 if smoke else seeds))}".replace(" ", ""), *typed])
-    config = compose(overrides)
+    config = composed(table, row, overrides, compose)
     lacks = None
     if row.needs is not None:
         lacks = ("NO DATA", row.needs)
@@ -68,17 +68,28 @@ def plan(
 
 
 def last(overrides: Sequence[str]) -> tuple[str, ...]:
-    """Of words on the same key, the last one.
+    """Of words on the same key, the last one. What was said of a part that is chosen anew goes with it.
 
-    >>> last(["fusion=concat", "optimizer.lr=1", "fusion=tmc"])
+    >>> last(["fusion=concat", "fusion.dropout=0", "optimizer.lr=1", "fusion=tmc"])
     ('optimizer.lr=1', 'fusion=tmc')
     """
     found: dict[str, str] = {}
     for text in overrides:
         name = text.partition("=")[0].lstrip("+~")
-        found.pop(name, None)
+        found = {key: word for key, word in found.items() if key != name and not key.startswith(f"{name}.")}
         found[name] = text
     return tuple(found.values())
+
+
+def composed(
+    table: Table, row: Row, overrides: Sequence[str], compose: Callable[[Sequence[str]], Config]
+) -> Config:
+    try:
+        return compose(overrides)
+    except ConfigError as error:
+        first, *rest = str(error).split("\n")
+        said = first.split("   (command line")[0]  # which argument it is there, it is not here
+        raise ConfigError("\n".join([f"{table.name}, row '{row.name}': {said}", *rest[:4]])) from error
 
 
 def key(config: Config) -> str:
