@@ -67,20 +67,27 @@ def arguments(typed: list[str]) -> argparse.Namespace:
 
 
 def listed(catalog: "Catalog", typed: Sequence[str]) -> list[str]:
-    lines = []
-    for name, table, each in all_planned(catalog, typed):
-        runs = sum(one.lacks is None for one in each)
-        state = "can run" if runs == len(each) else f"{runs} of {len(each)} rows can run" if runs else "NO DATA"
-        why = "" if runs else f"   {next(one.lacks[1] for one in each if one.lacks)}"
-        lines.append(f"{name:<24}  {state:<24}  {table.title}{why}")
+    from mmfuse.reproduce.planned import refuse_unless_free, runnable
+    from mmfuse.sweep.composer import Composer
+
+    refuse_unless_free(typed, "a table")
+    composer, lines = Composer(catalog), []
+    for table in tables(catalog):
+        rows, lacks = runnable(table, without_launcher(typed), composer)
+        some = f"{len(rows)} of {len(table.rows)} rows can run" if rows else "NO DATA"
+        state = "can run" if len(rows) == len(table.rows) else some
+        lines.append(f"{table.name:<24}  {state:<22}  {table.title}" + (f"   {lacks}" if lacks else ""))
     return lines or ["no tables"]
 
 
-def all_planned(catalog: "Catalog", typed: Sequence[str]) -> "list[tuple[str, Table, list[Planned]]]":
+def tables(catalog: "Catalog") -> "list[Table]":
     from mmfuse.reproduce.table import named
 
-    tables = [named(name, catalog) for name in catalog.options("baseline")]
-    return [(table.name, table, planned_of(table, table.seeds, catalog, typed)) for table in tables]
+    return [named(name, catalog) for name in catalog.options("baseline")]
+
+
+def without_launcher(typed: Sequence[str]) -> list[str]:
+    return [text for text in typed if not text.startswith("launcher")]
 
 
 def planned_of(
@@ -95,24 +102,23 @@ def planned_of(
     from mmfuse.sweep.composer import Composer
 
     refuse_unless_free(typed, table.name)
-    words = [text for text in typed if not text.startswith("launcher")]
-    return planned(table, chosen(table, cells), seeds, words, smoke, Composer(catalog))
+    return planned(table, chosen(table, cells), seeds, without_launcher(typed), smoke, Composer(catalog))
 
 
 def documented(catalog: "Catalog", options: argparse.Namespace) -> int:
     from mmfuse.atomic import write_text
     from mmfuse.reproduce.document import document
 
-    results = [
-        result_of(table, each, place_of(table, each, options.overrides))
-        for _, table, each in all_planned(catalog, options.overrides)
-    ]
+    results = []
+    for table in tables(catalog):
+        planned = planned_of(table, options.seeds or table.seeds, catalog, options.overrides)
+        results.append(result_of(table, planned, place_of(table, planned)))
     write_text(options.document, document(results))
     print(f"saved {os.path.relpath(options.document)}")
     return 0
 
 
-def place_of(table: "Table", planned: "Sequence[Planned]", typed: Sequence[str], smoke: bool = False) -> Path:
+def place_of(table: "Table", planned: "Sequence[Planned]", smoke: bool = False) -> Path:
     """<output_dir>/baseline-NAME, where the runs of a table lie."""
     outputs = next((each.config["output_dir"] for each in planned if each.config is not None), "outputs")
     return Path(outputs) / f"baseline-{table.name}{'-smoke' * smoke}"
@@ -135,10 +141,8 @@ def result_of(table: "Table", planned: "Sequence[Planned]", place: Path, smoke: 
 def reproduced(table: "Table", catalog: "Catalog", options: argparse.Namespace) -> int:
     from mmfuse.reproduce import running
 
-    planned = planned_of(
-        table, options.seeds or table.seeds, catalog, options.overrides, options.smoke, options.cell
-    )
-    place = place_of(table, planned, options.overrides, options.smoke)
+    planned = planned_of(table, options.seeds or table.seeds, catalog, options.overrides, options.smoke, options.cell)
+    place = place_of(table, planned, options.smoke)
     waiting = running.waiting(place, planned)
     if waiting:
         driven(place, waiting, catalog, options)

@@ -3,7 +3,7 @@
 A band lies around the published figure: twice the deviation over seeds, and at least 1.5 points where fewer than 1,000
 rows are tested, or 0.03 of a mean absolute error; a table may give another least width.
 
-FAIL: below what guessing reaches, however wide the band; or outside the band, by more than the test set's size explains.
+FAIL: below what guessing reaches, however wide the band; or outside the band, by more than the test set's size tells.
 PASS: inside the band, over at least five seeds.
 UNDERPOWERED: neither can be said. There are fewer seeds; or the figure is outside the band, but by less than 1.96
 standard errors of a test set of that size; or the band is so wide that guessing would be inside.
@@ -47,7 +47,8 @@ def judge(
     'PASS'
     """
     seeds = len(values) if seeds is None else seeds
-    mean, width = statistics.fmean(values), band(values, figure, rows, tolerance)
+    mean = statistics.fmean(values)
+    width = band(values, figure, rows, tolerance)
     gap = mean - published
 
     def said(verdict: Verdict, why: str) -> Judged:
@@ -71,7 +72,8 @@ def judge(
 
 def band(values: Sequence[float], figure: Figure, rows: int, tolerance: float | None) -> float:
     """Half its width."""
-    spread = statistics.stdev(values) if len(values) > 1 else 0.0
+    known = [value for value in values if not math.isnan(value)]
+    spread = statistics.stdev(known) if len(known) > 1 else 0.0
     least = POINTS if figure.share and rows < SMALL else figure.slack
     return max(2 * spread, least if tolerance is None else tolerance)
 

@@ -15,7 +15,16 @@ SMOKE = (
     "trainer.limit_val_batches=2",
     "bootstrap=200",
 )
-FREE = ("output_dir", "threads", "loader", "cache", "dataset.root", "trainer.accelerator", "trainer.devices", "launcher")
+FREE = (
+    "output_dir",
+    "threads",
+    "loader",
+    "cache",
+    "dataset.root",
+    "trainer.accelerator",
+    "trainer.devices",
+    "launcher",
+)
 
 Config = Mapping[str, Any]
 
@@ -59,12 +68,20 @@ def plan(
     asked = [f"dataset={table.dataset}", *row.overrides, *(SMOKE if smoke else ())]
     overrides = last([*asked, f"seeds={list(range(1 if smoke else seeds))}".replace(" ", ""), *typed])
     config = composed(table, row, overrides, compose)
-    lacks = None
-    if row.needs is not None:
-        lacks = ("NO DATA", row.needs)
-    elif (missing := absent(config)) is not None:
-        lacks = ("NO DATA", f"{missing} is not there; {table.get}")
-    return Planned(row, overrides, config, f"{row.name}-{key(config)}", lacks)
+    missing = absent(config)
+    why = row.needs if missing is None else f"{missing} is not there; {table.get}"
+    return Planned(row, overrides, config, f"{row.name}-{key(config)}", None if why is None else ("NO DATA", why))
+
+
+def runnable(
+    table: Table, typed: Sequence[str], compose: Callable[[Sequence[str]], Config]
+) -> tuple[list[Row], str | None]:
+    """The rows that can be run here, and what data they lack if they do; only the data set is composed for that."""
+    missing = absent(compose(last([f"dataset={table.dataset}", *typed])))
+    if missing is not None:
+        return [], f"{missing} is not there; {table.get}"
+    rows = [row for row in table.rows if row.needs is None and row.not_built is None]
+    return rows, None if rows else table.get
 
 
 def last(overrides: Sequence[str]) -> tuple[str, ...]:
@@ -81,9 +98,7 @@ def last(overrides: Sequence[str]) -> tuple[str, ...]:
     return tuple(found.values())
 
 
-def composed(
-    table: Table, row: Row, overrides: Sequence[str], compose: Callable[[Sequence[str]], Config]
-) -> Config:
+def composed(table: Table, row: Row, overrides: Sequence[str], compose: Callable[[Sequence[str]], Config]) -> Config:
     try:
         return compose(overrides)
     except ConfigError as error:

@@ -118,7 +118,7 @@ def counts(table: Table, planned: Sequence[Planned], place: Path) -> list[str]:
 def seconds(planned: Sequence[Planned], place: Path) -> float:
     """From the beginning to the end of each run, together."""
     spans = [record(folder, "manifest.json") for folder in done(planned, place)]
-    return sum((moment(span["finished"]) - moment(span["created"])).total_seconds() for span in spans)
+    return sum(((moment(span["finished"]) - moment(span["created"])).total_seconds() for span in spans), start=0.0)
 
 
 def newest(planned: Sequence[Planned], place: Path) -> str | None:

@@ -56,8 +56,16 @@ TABLE = {"title": str, "paper": str, "dataset": str, "get": str, "seeds": int, "
 TABLE_MAY = {"counted": dict, "floors": dict, "ours": list}
 ROW = {"name": str}
 ROW_MAY = {
-    **{"overrides": list, "task": str, "published": dict, "reference": list, "source": str, "mark": str},
-    **{"tolerance": dict, "ours": list, "needs": str, "not_built": str},
+    "overrides": list,
+    "task": str,
+    "published": dict,
+    "reference": list,
+    "source": str,
+    "mark": str,
+    "tolerance": dict,
+    "ours": list,
+    "needs": str,
+    "not_built": str,
 }
 SHARED = ("overrides", "task", "source", "mark")  # a table may say them of all its rows
 
