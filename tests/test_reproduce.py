@@ -3,6 +3,7 @@
 import json
 import math
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -75,6 +76,7 @@ def test_a_standard_error_is_the_binomial_one_or_the_intervals():
     assert standard_error(FIGURES["mae"], 0.9, 686, None) is None
 
 
+PART = {"file": "rows.jsonl", "id": "id", "column": "kind", "value": "OPEN"}
 GOOD = {
     "title": "Tiny",
     "paper": "none",
@@ -113,6 +115,8 @@ def with_row(**about):
         ({"tittle": "x"}, "unknown key 'tittle'"),
         ({"seeds": "five"}, "seeds is to be of type int"),
         ({"floors": {"f2": {"majority": 1}}}, "there is no figure 'f2'"),
+        (with_row(published={"accuracy@opne": 40.0}) | {"parts": {"open": PART}}, "did you mean 'accuracy@open'?"),
+        ({"parts": {"open": {"file": "rows.jsonl"}}}, "parts.open: 'id' is missing"),
         ({"counted": {"dev": 3}}, "'dev' is not one of train, val, test"),
         ({"rows": GOOD["rows"] * 2}, "two rows are called 'image'"),
     ],
@@ -235,10 +239,14 @@ def test_without_data_it_is_said_where_they_are_to_be_had(tmp_path, monkeypatch,
     assert "10 NO DATA" in said
     assert "https://github.com/declare-lab/multimodal-deep-learning" in said
     assert not (tmp_path / "out").exists()
+    monkeypatch.setattr(
+        reproduce_command, "tables", lambda catalog: [named(n, catalog) for n in ("easy_vqa", "vqa_rad")]
+    )
     assert main(["reproduce", "--list"]) == 0
-    listed = capsys.readouterr().out
-    assert [line.split()[0] for line in listed.splitlines()] == TABLES
-    assert listed.count("NO DATA") == len(TABLES)
+    easy, rad = capsys.readouterr().out.splitlines()
+    assert easy.startswith("easy_vqa")
+    assert "NO DATA" in easy
+    assert "https://doi.org/10.17605/OSF.IO/89KPS" in rad
 
 
 @pytest.mark.parametrize(
@@ -287,6 +295,21 @@ def test_a_cell_is_in_percent_and_says_what_the_test_sets_size_gives(recorded):
     assert cell.error == pytest.approx(math.sqrt(0.99 * 0.01 / 100) * 100)
     assert results.seconds([run], place) == 86430
     assert results.newest([run], place) == "2026-01-02"
+
+
+def test_the_accuracy_of_a_part_is_over_its_rows_alone(recorded):
+    table, run, place = recorded
+    kinds = {"a": "OPEN", "b": "CLOSED", "c": "OPEN", "d": "CLOSED"}
+    (place / "rows.jsonl").write_text("".join(json.dumps({"id": i, "kind": k}) + "\n" for i, k in kinds.items()))
+    for seed, said in enumerate(["1010", "1111"]):  # the truth is 1000: of a and c, one is right, twice
+        (place / "image-0" / f"seed-{seed}").mkdir()
+        rows = {"id": list(kinds), "digit/target": list("1000"), "digit/predicted": list(said)}
+        pd.DataFrame(rows).to_parquet(place / "image-0" / f"seed-{seed}" / "predictions.parquet")
+    row = run.row._replace(published={"accuracy@open": 60.0})
+    config = {"seeds": [0, 1], "dataset": {"root": str(place)}}
+    (cell,) = results.cells(table._replace(parts={"open": PART}), [run._replace(row=row, config=config)], place)
+    assert (cell.mean, cell.std, cell.rows, cell.difference) == (50.0, 0.0, 2, -10.0)
+    assert cell.error == pytest.approx(100 * math.sqrt(0.6 * 0.4 / 2))
 
 
 @pytest.mark.parametrize(

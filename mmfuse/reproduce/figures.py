@@ -32,3 +32,12 @@ FIGURES = {
     "mae": Figure("mean absolute error", share=False, less=True, slack=0.03),
     "pearson": Figure("Pearson's correlation", share=False),
 }
+
+
+def figure(name: str) -> Figure:
+    """Of all tested rows, or of some.
+
+    >>> figure("accuracy@open") is figure("accuracy")
+    True
+    """
+    return FIGURES[name.partition("@")[0]]

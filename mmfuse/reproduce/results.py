@@ -11,7 +11,7 @@ from mmfuse.record.status import Status
 from mmfuse.reproduce import running
 from mmfuse.reproduce.band import judge, standard_error
 from mmfuse.reproduce.cell import Cell
-from mmfuse.reproduce.figures import FIGURES
+from mmfuse.reproduce.figures import figure as figure_of
 from mmfuse.reproduce.planned import Planned
 from mmfuse.reproduce.table import Row, Table
 from mmfuse.sweep import failures
@@ -37,7 +37,19 @@ def of_row(table: Table, planned: Planned, place: Path, smoke: bool) -> list[Cel
             f"{table.name}: the row '{planned.row.name}' is about the task '{planned.row.task}', which its run has not"
             f"\n  the run has: {', '.join(metrics['test'])}"
         )
-    return [filled(table, planned.row, figure, found, folder, manifest, smoke) for figure in planned.row.figures]
+    rows = sum(split["test"] for split in manifest["data"]["splits"])
+    counted = dict.fromkeys(found, rows)
+    for name in planned.row.figures:
+        if "@" in name:
+            found[name], counted[name] = of_part(table, planned, name.partition("@")[2], folder)
+    return [filled(table, planned.row, name, found, counted, folder, smoke) for name in planned.row.figures]
+
+
+def of_part(table: Table, planned: Planned, part: str, folder: Path) -> tuple[dict[str, Any], int]:
+    from mmfuse.reproduce import parts
+
+    root = running.config_of(planned)["dataset"]["root"]
+    return parts.figures(folder, planned.row.task, parts.Part(**table.parts[part]), Path(root))
 
 
 def empty(table: Table, row: Row, figure: str, verdict: str, why: str) -> Cell:
@@ -51,8 +63,8 @@ def filled(
     row: Row,
     figure: str,
     found: Mapping[str, Any],
+    counted: Mapping[str, int],
     folder: Path,
-    manifest: Mapping[str, Any],
     smoke: bool,
 ) -> Cell:
     if figure not in found:
@@ -60,11 +72,10 @@ def filled(
             f"{table.name}: the run of the row '{row.name}' does not produce the figure '{figure}'"
             f"\n  it produces: {', '.join(name for name in found if name not in ('per_class', 'confusion'))}"
         )
-    about, scale = FIGURES[figure], FIGURES[figure].scale
+    about, scale = figure_of(figure), figure_of(figure).scale
     values = [scale * number(value) for value in found[figure]["values"]]
     low, high = (scale * number(bound) for bound in found[figure]["ci95"])
-    rows = sum(split["test"] for split in manifest["data"]["splits"])
-    seeds = len(running.seeds_of(folder))
+    rows, seeds = counted[figure], len(running.seeds_of(folder))
     cell = empty(table, row, figure, "RAN" if smoke else "REFERENCE", "")._replace(
         mean=scale * number(found[figure]["mean"]),
         std=scale * number(found[figure]["std"]) if len(values) > 1 else None,

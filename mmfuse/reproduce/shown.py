@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from mmfuse import __version__
 from mmfuse.reproduce.cell import Cell
-from mmfuse.reproduce.figures import FIGURES
+from mmfuse.reproduce.figures import figure as figure_of
 from mmfuse.reproduce.table import MARKS, Row, Table
 
 HEAD = ("row", "figure", "published", "ours", "difference", "95 %", "n", "error", "floor", "verdict")
@@ -23,7 +23,7 @@ class Result(NamedTuple):
 
 
 def line(cell: Cell) -> tuple[str, ...]:
-    figure = FIGURES[cell.figure]
+    figure = figure_of(cell.figure)
 
     def said(value: float | None, sign: bool = False) -> str:
         if value is None:
@@ -76,7 +76,7 @@ def markdown(result: Result, level: int = 1) -> str:
     lines = [f"{'#' * level} {table.title}", "", f"{table.paper}. Data set: `{table.dataset}`.", ""]
     lines += [*body, "", *(f"- {word}" for word in words(result)), ""]
     figures = dict.fromkeys(cell.figure for cell in result.cells)
-    lines += [f"- {name}: {FIGURES[name].convention}" for name in figures]
+    lines += [f"- {name}: {figure_of(name).convention}" for name in figures]
     lines += [f"- floor of {f}: {', '.join(f'{by} {value:g}' for by, value in table.floors[f].items())}"
               for f in figures if f in table.floors]  # fmt: skip
     sources = dict.fromkeys((cell.source, cell.mark) for cell in result.cells if cell.source)

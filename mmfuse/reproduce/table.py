@@ -8,7 +8,7 @@ import yaml
 
 from mmfuse.config.catalog import Catalog
 from mmfuse.errors import ConfigError, offer
-from mmfuse.reproduce.figures import FIGURES
+from mmfuse.reproduce.figures import FIGURES, figure
 
 MARKS = {"read": "read in the source named", "recalled": "recalled from the paper, and still to be confirmed in it"}
 SIDES = ("train", "val", "test")
@@ -42,18 +42,20 @@ class Table(NamedTuple):
     get: str  # where the data are to be had
     counted: Mapping[str, int]  # by split: the paper's rows, where it states them
     floors: Mapping[str, Mapping[str, float]]  # by figure and by what guesses so
+    parts: Mapping[str, Mapping[str, str]]  # of the tested rows, by name: file, id, column and value, as in parts.py
     seeds: int
     ours: Sequence[str]
     rows: Sequence[Row]
 
-    def floor(self, figure: str) -> float | None:
+    def floor(self, name: str) -> float | None:
         """What the best guess reaches without looking."""
-        known = self.floors.get(figure, {}).values()
-        return None if not known else min(known) if FIGURES[figure].less else max(known)
+        known = self.floors.get(name, {}).values()
+        return None if not known else min(known) if figure(name).less else max(known)
 
 
 TABLE = {"title": str, "paper": str, "dataset": str, "get": str, "seeds": int, "rows": list}
-TABLE_MAY = {"counted": dict, "floors": dict, "ours": list}
+TABLE_MAY = {"counted": dict, "parts": dict, "floors": dict, "ours": list}
+PART = {"file": str, "id": str, "column": str, "value": str}
 ROW = {"name": str}
 ROW_MAY = {
     "overrides": list,
@@ -85,13 +87,16 @@ def read(file: Path) -> Table:
     where = str(file)
     check(about, where, TABLE, TABLE_MAY | {key: ROW_MAY[key] for key in SHARED})
     floors = about.get("floors", {})
-    figures_of(floors, f"{where}: floors")
-    for figure, known in floors.items():
-        numbers_of(known, figure, f"{where}: floors.{figure}")
+    parts = about.get("parts", {})
+    for name, part in parts.items():
+        check(part, f"{where}: parts.{name}", PART, {})
+    figures_of(floors, parts, f"{where}: floors")
+    for name, known in floors.items():
+        numbers_of(known, name, f"{where}: floors.{name}")
     if strange := set(about.get("counted", {})) - set(SIDES):
         raise ConfigError(f"{where}: counted: '{strange.pop()}' is not one of {', '.join(SIDES)}")
     shared = {key: about[key] for key in SHARED if key in about}
-    rows = [row(each, shared, f"{where}: rows[{number}]") for number, each in enumerate(about["rows"])]
+    rows = [row(each, shared, parts, f"{where}: rows[{number}]") for number, each in enumerate(about["rows"])]
     names = [each.name for each in rows]
     if twice := [name for name in names if names.count(name) > 1]:
         raise ConfigError(f"{where}: two rows are called '{twice[0]}'\n  to go on: give one another name")
@@ -99,11 +104,17 @@ def read(file: Path) -> Table:
         raise ConfigError(f"{where}: at least one seed and one row are needed")
     words = {key: about[key] for key in ("title", "paper", "dataset", "get", "seeds")}
     return Table(
-        file.stem, counted=about.get("counted", {}), floors=floors, ours=about.get("ours", []), rows=rows, **words
+        file.stem,
+        counted=about.get("counted", {}),
+        floors=floors,
+        parts=parts,
+        ours=about.get("ours", []),
+        rows=rows,
+        **words,
     )
 
 
-def row(about: Any, shared: Mapping[str, Any], where: str) -> Row:
+def row(about: Any, shared: Mapping[str, Any], parts: Collection[str], where: str) -> Row:
     check(about, where, ROW, ROW_MAY)
     where = f"{where} ({about['name']})"
     published, reference = about.get("published", {}), about.get("reference", [])
@@ -112,9 +123,9 @@ def row(about: Any, shared: Mapping[str, Any], where: str) -> Row:
             f"{where}: a figure is missing\n  such as published: {{accuracy: 78.1}}, shares in percent"
             "\n  or, where none was published, reference: [accuracy]"
         )
-    figures_of([*published, *reference, *about.get("tolerance", {})], where)
-    for figure, value in published.items():
-        numbers_of({figure: value}, figure, where)
+    figures_of([*published, *reference, *about.get("tolerance", {})], parts, where)
+    for name, value in published.items():
+        numbers_of({name: value}, name, where)
     numbers_of(about.get("tolerance", {}), None, f"{where}: tolerance")
     said = {"overrides": [], "task": "", "source": "", "mark": "", **shared, **about}
     said["overrides"] = [*shared.get("overrides", []), *about.get("overrides", [])]
@@ -128,7 +139,7 @@ def row(about: Any, shared: Mapping[str, Any], where: str) -> Row:
         said["name"],
         [str(each) for each in said["overrides"]],
         said["task"],
-        {figure: float(value) for figure, value in published.items()},
+        {name: float(value) for name, value in published.items()},
         reference,
         said["source"],
         said["mark"],
@@ -153,16 +164,18 @@ def check(about: Any, where: str, must: Mapping[str, type], may: Mapping[str, ty
         raise ConfigError(f"{where}: '{missing[0]}' is missing")
 
 
-def figures_of(names: Collection[str], where: str) -> None:
+def figures_of(names: Collection[str], parts: Collection[str], where: str) -> None:
+    """Of a part of the rows there is the accuracy only."""
+    known = [*FIGURES, *(f"accuracy@{part}" for part in parts)]
     for name in names:
-        if name not in FIGURES:
-            raise ConfigError(f"{where}: there is no figure '{name}'\n  {offer(str(name), FIGURES, 'figures')}")
+        if name not in known:
+            raise ConfigError(f"{where}: there is no figure '{name}'\n  {offer(str(name), known, 'figures')}")
 
 
-def numbers_of(values: Any, figure: str | None, where: str) -> None:
+def numbers_of(values: Any, of: str | None, where: str) -> None:
     """Shares between 1 and 100: one of 0.78 is a percentage forgotten."""
     for name, value in values.items() if isinstance(values, dict) else [("it", values)]:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ConfigError(f"{where}: {name} is to be a number, and is {value!r}")
-        if figure is not None and FIGURES[figure].share and not (value == 0 or 1 < value <= 100):
+        if of is not None and figure(of).share and not (value == 0 or 1 < value <= 100):
             raise ConfigError(f"{where}: {name}={value}: shares are written in percent, such as 78.1")
