@@ -402,7 +402,7 @@ def test_json_lines_are_all_that_is_on_stdout(capsys):
     assert [e["event"] for e in events] == ["run", "described", "audit", "replicate", "epoch", "metrics", "saved"]
 
 
-@pytest.mark.parametrize("command", ["reproduce"])
+@pytest.mark.parametrize("command", ["doctor"])
 def test_commands_to_come_say_so(command, capsys):
     assert main([command]) == 2
     assert "not built yet" in capsys.readouterr().err
