@@ -25,12 +25,10 @@ COMMANDS = (
     "report",
     "compare",
     "export",
+    "reproduce",
     "cache",
     "doctor",
 )
-NOT_BUILT_YET = {
-    "reproduce": "a published table",
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,8 +78,6 @@ def dispatch(typed: list[str]) -> int:
     if name in ("--version", "-V"):
         print(f"mmfuse {__version__}")
         return 0
-    if name in NOT_BUILT_YET:
-        raise ConfigError(f"mmfuse {name} is not built yet\n  there are: {', '.join(COMMANDS)}")
     if name not in COMMANDS:
         raise ConfigError(f"there is no command '{name}'\n  {offer(name, COMMANDS, 'there are')}")
     code: int = command(name).run(rest)
@@ -96,7 +92,7 @@ def command(name: str) -> ModuleType:
 def overview() -> str:
     lines = [f"mmfuse {__version__}: experiments in multimodal fusion, composed from the shell", ""]
     lines += [f"  mmfuse {name:<10} {command(name).ABOUT}" for name in COMMANDS]
-    lines += ["", "not built yet: " + ", ".join(NOT_BUILT_YET), "", EXAMPLES]
+    lines += ["", EXAMPLES]
     return "\n".join(lines)
 
 

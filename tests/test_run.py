@@ -403,12 +403,6 @@ def test_json_lines_are_all_that_is_on_stdout(capsys):
     assert [e["event"] for e in events] == ["run", "described", "audit", "replicate", "epoch", "metrics", "saved"]
 
 
-@pytest.mark.parametrize("command", ["reproduce"])
-def test_commands_to_come_say_so(command, capsys):
-    assert main([command]) == 2
-    assert "not built yet" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
 def test_a_signal_saves_a_checkpoint(number, code):
     started = subprocess.Popen(

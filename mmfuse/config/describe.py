@@ -71,7 +71,7 @@ def card(catalog: Catalog, name: str) -> str:
     described = [about(file)] + ([module.doc] if module and module.doc != about(file) else [])
     lines = [option, "", "\n\n".join(described), ""]
     keys = [(key, field) for key, field in fields.items() if not key.rpartition(".")[2].startswith("_")]
-    if keys:
+    if keys and group != "baseline":  # whose figures are shown by mmfuse reproduce
         width = max(len(f"{key}={shown(field.default)}") for key, field in keys)
         lines += [
             "keys, as they are typed with their defaults:",
@@ -79,7 +79,7 @@ def card(catalog: Catalog, name: str) -> str:
             "",
         ]
     lines += [f"config  {file}"] + ([f"source  {source}"] if source else [])
-    lines += [f"used    mmfuse train {use(option)}"]
+    lines += [f"used    mmfuse {'' if group == 'baseline' else 'train '}{use(option)}"]
     return "\n".join(lines)
 
 
@@ -95,6 +95,8 @@ def use(option: str) -> str:
     if group == "encoder":
         kind, _, name = name.partition("/")
         return f"encoder.<modality of kind {kind}>={name}"
+    if group == "baseline":
+        return f"reproduce {name}"
     return f"-e {name}" if group == "experiment" else f"{group}={name}"
 
 
