@@ -64,12 +64,12 @@ def own_batches(rows: DataLoader[Batch]) -> int:
     return rows.sampler.own if isinstance(rows.sampler, Order) else len(rows)
 
 
-def in_turn(parts: Sequence[T], rows: DataLoader[Batch]) -> list[T]:
+def in_turn(parts: Sequence[T], rows: DataLoader[Batch] | None) -> list[T]:
     """What was found batch by batch, of all ranks, in the order in which one process would have found it.
 
     Batches that only keep a rank in step with the others are left out.
     """
-    if here().ranks == 1:
+    if here().ranks == 1 or rows is None:
         return list(parts)
     each = gathered(list(parts[: own_batches(rows)]))
     return [part for turn in zip_longest(*each) for part in turn if part is not None]

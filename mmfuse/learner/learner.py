@@ -196,7 +196,9 @@ class Learner(L.LightningModule):
         even_statistics(self.model)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        if batch_idx >= own_batches(self.trainer.val_dataloaders):  # nothing of it is to reach other ranks' rows
+        if here().ranks > 1 and batch_idx >= own_batches(
+            self.trainer.val_dataloaders
+        ):  # nothing of it is to reach other ranks' rows
             absent = {m: Signal(s.data, torch.zeros_like(s.mask)) for m, s in batch.signals.items()}
             batch = batch._replace(signals=absent)
         outputs = self.model(batch.signals)
@@ -214,7 +216,7 @@ class Learner(L.LightningModule):
         return {n: Units(u.prediction.float().cpu(), u.target.cpu(), u.place.cpu()) for n, u in found.items()}
 
     def on_validation_epoch_end(self) -> None:
-        self.figures, rows = {}, self.trainer.val_dataloaders
+        self.figures, rows = {}, self.trainer.val_dataloaders if here().ranks > 1 else None
         for view, heard in self.heard.items():
             everything = in_turn(heard, rows)
             units = {n: joined([each[n] for each in everything]) for n in self.tasks}
