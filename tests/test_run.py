@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import soundfile
 import torch
+from filelock import FileLock
 from PIL import Image
 from sklearn.metrics import accuracy_score, precision_score
 
@@ -401,6 +402,19 @@ def test_json_lines_are_all_that_is_on_stdout(capsys):
     assert main(["train", "modalities=[text]", *SHORT[:-1], "--json"]) == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [e["event"] for e in events] == ["run", "described", "audit", "replicate", "epoch", "metrics", "saved"]
+
+
+def test_a_run_that_another_process_is_at_is_left_to_it(tmp_path, capsys):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    assert main(["train", *SHORT, "--dry-run"]) == 0
+    (folder / "config.yaml").write_text(capsys.readouterr().out)
+    said = json.dumps({"state": "running", "pid": 1})
+    (folder / "status.json").write_text(said)
+    with FileLock(folder / ".lock"):
+        assert main(["train", "--resume", str(folder), "--quiet"]) == 2
+    assert "another process is at this run" in capsys.readouterr().err
+    assert (folder / "status.json").read_text() == said
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])

@@ -112,27 +112,27 @@ def supervised(config: dict[str, Any], folder: Path, options: argparse.Namespace
         Status(folder).say(state, exit_code=code, error=str(error).split("\n")[0])
         return log.write_traceback(folder, error)
 
-    try:
-        with folders.held(folder) if here().first else nullcontext():
+    with folders.held(folder) if here().first else nullcontext():  # or nothing of it is ours to say
+        try:
             train(config, folder, listener, options.force)
-        if here().first:
-            folders.point_latest(folder)
-            listener.saved(os.path.relpath(folder))
-        return 0
-    except BaseException as error:
-        progress.close(listener)
-        give_way(error, folder)
-        if stop := interruption(error):
-            with handled_by(signal.SIG_IGN):
-                if ended("preempted", stop.exit_code, stop):
-                    place = os.path.relpath(folder)
-                    print(f"\nsaved {place}      to go on: mmfuse train --resume {place}", file=sys.stderr)
-            raise stop from error
-        if isinstance(error, UserError):
-            where = ended("failed", error.exit_code, error)
-            raise type(error)(f"{error}" + (f"\n  the traceback is in {where}" if where else "")) from error
-        ended("failed", 1, error)
-        raise
+            if here().first:
+                folders.point_latest(folder)
+                listener.saved(os.path.relpath(folder))
+            return 0
+        except BaseException as error:
+            progress.close(listener)
+            give_way(error, folder)
+            if stop := interruption(error):
+                with handled_by(signal.SIG_IGN):
+                    if ended("preempted", stop.exit_code, stop):
+                        place = os.path.relpath(folder)
+                        print(f"\nsaved {place}      to go on: mmfuse train --resume {place}", file=sys.stderr)
+                raise stop from error
+            if isinstance(error, UserError):
+                where = ended("failed", error.exit_code, error)
+                raise type(error)(f"{error}" + (f"\n  the traceback is in {where}" if where else "")) from error
+            ended("failed", 1, error)
+            raise
 
 
 def give_way(error: BaseException, folder: Path) -> None:
