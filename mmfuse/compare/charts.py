@@ -7,7 +7,8 @@ import altair as alt
 
 from mmfuse.compare.effects import Effect, known
 from mmfuse.compare.ordering import natural
-from mmfuse.compare.table import Line, less
+from mmfuse.compare.table import Line
+from mmfuse.metrics.direction import less
 
 AXES = 8  # beside the figure; more cannot be told apart
 

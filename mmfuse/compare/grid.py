@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from mmfuse.compare.table import Figure, Line, Table, Tested, less
+from mmfuse.compare.table import Figure, Line, Table, Tested
+from mmfuse.metrics.direction import less
 from mmfuse.wording import number, signed
 
 

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from mmfuse.compare.table import Line, Table, less
+from mmfuse.compare.table import Line, Table
 from mmfuse.errors import ConfigError, offer
+from mmfuse.metrics.direction import less
 
 OTHERS = ("run", "given")
 

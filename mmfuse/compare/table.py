@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 from mmfuse.compare.folding import Row
 from mmfuse.compare.reading import LeftOut
-
-LESS = ("mae", "ece", "brier", "nll", "median_rank", "ties")  # figures of which less is better
+from mmfuse.metrics.direction import less
 
 
 class Figure(NamedTuple):
@@ -78,12 +77,3 @@ def best_of(lines: Sequence[Line], metric: str) -> list[Line]:
         return []
     top = (min if less(metric) else max)(mean for mean, _ in known)
     return [line for mean, line in known if mean == top]
-
-
-def less(metric: str) -> bool:
-    """Whether less of it is better.
-
-    >>> less("mae"), less("image_to_text/median_rank"), less("accuracy")
-    (True, True, False)
-    """
-    return metric.split("/")[-1] in LESS

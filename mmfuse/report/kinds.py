@@ -10,7 +10,6 @@ HEADLINES: dict[Kind, tuple[str, ...]] = {
     "number": ("mae", "pearson"),
     "pairs": ("r@1", "r@5", "r@10", "mrr"),
 }
-LESS_IS_BETTER = ("mae", "ece", "brier", "nll", "median_rank")
 
 
 def kind(table: Mapping[str, Any]) -> Kind:
@@ -28,11 +27,3 @@ def kind(table: Mapping[str, Any]) -> Kind:
 def headline(table: Mapping[str, Any]) -> list[str]:
     known = [figure for figure in HEADLINES.get(kind(table), ()) if figure in table]
     return known or [name for name, about in table.items() if "mean" in about][:4]
-
-
-def less_is_better(figure: str) -> bool:
-    """
-    >>> less_is_better("mae"), less_is_better("image_to_text/median_rank"), less_is_better("ece_calibrated")
-    (True, True, True)
-    """
-    return figure.rpartition("/")[2].removesuffix("_calibrated") in LESS_IS_BETTER

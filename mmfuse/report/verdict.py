@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mmfuse.metrics.direction import less
 from mmfuse.report import plot
 from mmfuse.report.blocks import Banner, Block, Chart, Prose, Section, Tone
-from mmfuse.report.kinds import headline, less_is_better
+from mmfuse.report.kinds import headline
 from mmfuse.report.record import Record
 from mmfuse.report.words import interval, known, mean_std, p_value, signed, signed_interval
 from mmfuse.wording import number
@@ -56,8 +57,8 @@ def change(figure: str, about: Mapping[str, Any]) -> str:
     name = (
         figure.capitalize() if figure.isalpha() and figure != "mae" else figure.upper() if figure == "mae" else figure
     )
-    less = " (less is better)" if less_is_better(figure) else ""
-    return f"{name}{less} {signed(about['difference'])} {signed_interval(about['ci95'])}"
+    way = " (less is better)" if less(figure) else ""
+    return f"{name}{way} {signed(about['difference'])} {signed_interval(about['ci95'])}"
 
 
 def shows(about: Mapping[str, Any]) -> str:

@@ -22,6 +22,7 @@ import yaml
 from mmfuse.corruption.catalog import CORRUPTIONS, fitting
 from mmfuse.errors import ConfigError, UserError
 from mmfuse.metrics import curve
+from mmfuse.metrics.direction import less
 from mmfuse.record import log
 from mmfuse.run import baselines
 from mmfuse.run.answers_of import Ready, heard, own_rows
@@ -182,7 +183,7 @@ def robustness(ours: Mapping[str, Any], late: Mapping[str, Any], figures: Mappin
             m: {
                 kind: {
                     "relative": about["area"],
-                    "effective": curve.effective(about["values"], late[t][m][kind]["values"], "mae" not in figures[t]),
+                    "effective": curve.effective(about["values"], late[t][m][kind]["values"], not less(figures[t])),
                 }
                 for kind, about in by_kind.items()
                 if kind in late.get(t, {}).get(m, {})

@@ -10,6 +10,7 @@ import torch
 
 from mmfuse.atomic import write_json, write_text
 from mmfuse.errors import DataError
+from mmfuse.metrics.direction import less
 from mmfuse.metrics.summary import Answers, summarise
 from mmfuse.ranks import here
 from mmfuse.record import log, manifest, model_card
@@ -151,7 +152,7 @@ def compared(
         found["verdict"] = verdict(tasks, *compared_to)
     if len(tasks) > 1:
         alone = {t: scores[f"task {t}"]["test"] for t in tasks}
-        better = {t: (task.headline[0], "mae" not in task.headline[0]) for t, task in tasks.items()}
+        better = {t: (task.headline[0], not less(task.headline[0])) for t, task in tasks.items()}
         found["gain"] = baselines.gain(test, alone, better)
     return found
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mmfuse.metrics.direction import less
 from mmfuse.metrics.paired import Scored, differ, holm
 from mmfuse.metrics.summary import Answers
 from mmfuse.record import answers
@@ -32,7 +33,7 @@ def verdict(
     found: dict[str, Any] = {}
     for t, task in tasks.items():
         figure = task.headline[0]
-        better = -1 if "mae" in figure else 1
+        better = -1 if less(figure) else 1
         best = max(modalities, key=lambda m: better * metrics[m]["val"][t][figure]["mean"])
         table: dict[str, Any] = {"figure": figure, "best": best, "against": {}}
         drawn = [run.independent(t) for run in said]
@@ -49,7 +50,7 @@ def verdict(
         about["p_holm"] = p
     for table in found.values():
         for about in table["against"].values():
-            about["verdict"] = said_of(about, -1 if "mae" in table["figure"] else 1)
+            about["verdict"] = said_of(about, -1 if less(table["figure"]) else 1)
         table["verdict"] = table["against"][table["best"]]["verdict"]
     return found
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mmfuse.metrics.direction import less
+
 HEADLINES = ("f1_macro", "mae", "mrr", "accuracy")  # the first that a task has
-LESS = ("mae", "ece", "brier", "nll")  # figures of which less is better
 SHOWN = ("val/skill", "val/f1_macro", "val/mae", "val/loss")
 
 
@@ -22,7 +23,7 @@ class Headline(NamedTuple):
         """The larger, the better: by what validation says, never by the test."""
         if self.val is None:
             return -float("inf")
-        return -self.val if self.figure in LESS else self.val
+        return -self.val if less(self.figure) else self.val
 
 
 def headline(folder: Path) -> Headline | None:
