@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from mmfuse.encoders.halve import Halve
+from mmfuse.encoders.narrow_norm import NarrowNorm
 from mmfuse.encoders.pictures import by_place, over_pictures
 from mmfuse.types import Encoder, Signal
 
@@ -32,4 +33,4 @@ class LeNet(Encoder):
 def block(before: int, after: int, side: int) -> nn.Sequential:
     convolve = nn.Conv2d(before, after, side, padding=side // 2, bias=False)
     nn.init.kaiming_uniform_(convolve.weight)
-    return nn.Sequential(convolve, nn.BatchNorm2d(after), nn.ReLU(), Halve())
+    return nn.Sequential(convolve, NarrowNorm(after), Halve(), nn.ReLU())  # of the largest, relu is the largest relu

@@ -33,7 +33,8 @@ def over_pictures(
     real = signal.data.flatten(0, 1)[mask]  # (N, C, H, W)
     count = len(real)
     pictures = scaled(real if count else torch.zeros_like(signal.data[0, :1]))
-    pictures = pictures.contiguous(memory_format=torch.channels_last)
+    laid = torch.empty_like(pictures, memory_format=torch.channels_last)  # contiguous() leaves a lone channel as it is
+    pictures = laid.copy_(pictures)
     with running_statistics(encoder) if count < 2 else nullcontext():
         found = steps(pictures)  # (N, P, D)
     places, dim = found.shape[1:]

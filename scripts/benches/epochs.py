@@ -1,0 +1,20 @@
+"""The CPU time of each epoch of a training, its validation and checkpoints included."""
+
+import time
+from typing import Any
+
+import pytorch_lightning as L
+
+
+class EpochClock(L.Callback):
+    def __init__(self) -> None:
+        self.told: list[float] = []
+
+    def on_train_epoch_start(self, *_: Any) -> None:
+        self.told.append(time.process_time())
+
+    def on_train_end(self, *_: Any) -> None:
+        self.told.append(time.process_time())
+
+    def seconds(self) -> list[float]:
+        return [after - before for before, after in zip(self.told, self.told[1:], strict=False)]
