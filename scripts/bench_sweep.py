@@ -23,8 +23,9 @@ SHORT = ["modalities=[text]", "threads=1", "bootstrap=1000", "trainer.accelerato
 CLI = [sys.executable, "-m", "mmfuse.cli"]
 
 
-def plans() -> None:
-    catalog = Catalog()
+def plans() -> list[tuple[int, float]]:
+    """How many runs, and the seconds that they took."""
+    catalog, took = Catalog(), []
     for typed in (
         "fusion=concat,gated,sum,attention,mean balance=plain,pcgrad,mgda,gradnorm,cagrad"
         " optimizer.lr=range(0.001,0.201,0.001) fusion.dim=32,64",
@@ -33,12 +34,12 @@ def plans() -> None:
         began = time.perf_counter()
         read = grammar.read(typed.split(), catalog)
         found = plan(combinations(read.axes, "grid", None, 0), read.fixed, Composer(catalog), False)
-        print(
-            f"plan     {len(found.runs)} runs composed and checked in {time.perf_counter() - began:.1f} s", flush=True
-        )
+        took.append((len(found.runs), time.perf_counter() - began))
+        print(f"plan     {len(found.runs)} runs composed and checked in {took[-1][1]:.1f} s", flush=True)
+    return took
 
 
-def status() -> None:
+def status() -> float:
     with tempfile.TemporaryDirectory() as folder:
         runs = [Run(f"run-{n}", (f"seed={n}",), {"seed": str(n)}, f"{n}") for n in range(10_000)]
         place.save(Path(folder), {"overrides": []}, runs)
@@ -47,10 +48,12 @@ def status() -> None:
             Status(Path(folder) / run.folder).say("done" if n % 5 else "preempted")
         began = time.perf_counter()
         subprocess.run([*CLI, "status", folder], check=True, stdout=subprocess.DEVNULL)
-        print(f"status   of 10,000 runs in {time.perf_counter() - began:.2f} s, Python's start included", flush=True)
+        took = time.perf_counter() - began
+    print(f"status   of 10,000 runs in {took:.2f} s, Python's start included", flush=True)
+    return took
 
 
-def start() -> None:
+def start() -> list[float]:
     """From a run's being given to its slot to its worker's first word, which comes before it reads the data."""
     with tempfile.TemporaryDirectory() as folder:
         typed = [*SHORT, "optimizer.lr=range(0.001,0.007,0.001)", "trainer.max_epochs=1", "launcher.slots=1"]
@@ -66,6 +69,7 @@ def start() -> None:
                     time.sleep(0.002)
                 spent.append(time.time() - began)
     print(f"start    of runs in one slot: {', '.join(f'{seconds:.2f}' for seconds in spent)} s", flush=True)
+    return spent
 
 
 def swept(outputs: Path, typed: list[str]) -> float:
@@ -74,7 +78,8 @@ def swept(outputs: Path, typed: list[str]) -> float:
     return time.perf_counter() - began
 
 
-def side_by_side(runs: int, epochs: int) -> None:
+def side_by_side(runs: int, epochs: int) -> tuple[float, float]:
+    """Seconds one after the other, and as a sweep."""
     rates = [f"{0.001 * (n + 1):.3f}" for n in range(runs)]
     common = [*SHORT, f"trainer.max_epochs={epochs}", "early_stopping.patience=1000"]
     with tempfile.TemporaryDirectory() as folder:
@@ -89,6 +94,7 @@ def side_by_side(runs: int, epochs: int) -> None:
         f" as a sweep {together:.1f} s: {alone / together:.2f} x, of {os.cpu_count()} cores",
         flush=True,
     )
+    return alone, together
 
 
 def main() -> None:

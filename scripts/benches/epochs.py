@@ -1,6 +1,7 @@
 """The CPU time of each epoch of a training, its validation and checkpoints included."""
 
 import time
+from itertools import pairwise
 from typing import Any
 
 import pytorch_lightning as L
@@ -17,4 +18,4 @@ class EpochClock(L.Callback):
         self.told.append(time.process_time())
 
     def seconds(self) -> list[float]:
-        return [after - before for before, after in zip(self.told, self.told[1:], strict=False)]
+        return [after - before for before, after in pairwise(self.told)]

@@ -1,14 +1,15 @@
 """A training loop as MultiBench has it, written anew from what it does, to be raced against.
 
-Each epoch: torch's DataLoader, shuffled, rows collated one by one; gradients cleared, forward, loss, backward, clipping,
-a step of the optimizer, the loss added up; then the validation rows likewise without gradients, and the model saved
-where it is the best so far. After training_structures/Supervised_Learning.py of
+Each epoch: torch's DataLoader, shuffled, rows collated one by one; gradients cleared, forward, loss, backward,
+clipping, a step of the optimizer, the loss added up; then the validation rows likewise without gradients, and the model
+saved where it is the best so far. After training_structures/Supervised_Learning.py of
 https://github.com/pliang279/MultiBench. Left out is what it does besides: printing, and watching its own memory.
 Rows are given as tensors, padded beforehand; its data sets make them anew from arrays at each visit.
 """
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -52,4 +53,4 @@ def by_multibench(
             best = float(total)
             torch.save(model, file)
         ends.append(time.process_time())
-    return [after - before for before, after in zip(ends, ends[1:], strict=False)]
+    return [after - before for before, after in pairwise(ends)]
