@@ -32,6 +32,17 @@ def resampled(probabilities: np.ndarray, target: np.ndarray, counts: np.ndarray)
     return found
 
 
+def once(probabilities: np.ndarray, target: np.ndarray) -> Areas:
+    """Every row taken once, in double precision: (N, K) and (N, K) booleans -> (1, K) each.
+
+    >>> once(np.array([[0.9], [0.4], [0.6]]), np.array([[True], [False], [True]])).auroc
+    array([[1.]])
+    """
+    times = np.ones((len(target), 1))
+    each = [of_class(ladder(p, t), times) for p, t in zip(probabilities.T, target.T, strict=True)]
+    return Areas(*(np.stack(areas, axis=1) for areas in zip(*each, strict=True)))
+
+
 class Ladder(NamedTuple):
     """The thresholds at which a class gains something: the T different probabilities of its own rows, highest first."""
 

@@ -1,66 +1,59 @@
 """Scores of single-label classification: scikit-learn's, with the classes fixed by the data set.
 
+They come from one count of the rows, as those of the bootstrap do, for they are asked for at every epoch's end:
+scikit-learn looks at its input anew for every figure and class, which takes longer than a small model trains.
+
 A class that nobody predicts has precision 0, one without rows recall 0 (`zero_division=0`), and both count in macro
 averages; balanced accuracy is the mean recall of the classes that have rows. AUROC is one-versus-rest, averaged over
 the classes that have both positives and negatives; average precision likewise over the classes that have positives. The
 classes that are skipped are those whose "support" is 0. ECE, Brier and NLL are as mmfuse/metrics/calibration.py says.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn import metrics as sk
 
 from mmfuse.metrics import areas, calibration, decisions
 
 AVERAGES = ("macro", "micro", "weighted")
 OTHERS = ("auroc", "average_precision", *calibration.FIGURES, "balanced_accuracy")
+NAMES = ("accuracy", *(f"{n}_{a}" for a in AVERAGES for n in ("precision", "recall", "f1")), *OTHERS)
 
 
 def scores(probabilities: np.ndarray, target: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
     """(N, K) probabilities and (N,) class numbers -> figures by name, "per_class" and "confusion" among them."""
     if not len(target):
         return unknown(classes)
-    labels = np.arange(len(classes))
-    predicted = probabilities.argmax(axis=1)
-    found: dict[str, Any] = {"accuracy": float(sk.accuracy_score(target, predicted))}
-    for average in AVERAGES:
-        figures = sk.precision_recall_fscore_support(
-            target, predicted, labels=labels, average=average, zero_division=0.0
-        )
-        found |= {f"{n}_{average}": float(v) for n, v in zip(("precision", "recall", "f1"), figures[:3], strict=True)}
-    rows = len(target)
-    found["auroc"] = class_areas(sk.roc_auc_score, probabilities, target, rows - 1)  # some row is of another class
-    found["average_precision"] = class_areas(sk.average_precision_score, probabilities, target, rows)
+    predicted, k, each = probabilities.argmax(axis=1), len(classes), np.ones((1, len(target)))
+    found = {name: float(value[0]) for name, value in decisions.resampled(predicted, target, each, k).items()}
+    under = areas.once(probabilities, np.eye(k, dtype=bool)[target])
+    found |= {name: float(areas.macro(area)[0]) for name, area in under._asdict().items()}
     found |= calibration.scores(probabilities, target)
-    each = sk.precision_recall_fscore_support(target, predicted, labels=labels, average=None, zero_division=0.0)
-    found["balanced_accuracy"] = float(each[1][each[3] > 0].mean())
-    found["per_class"] = {
-        name: dict(zip(classes, map(float, values), strict=True))
-        for name, values in zip(("precision", "recall", "f1", "support"), each, strict=True)
+    confusion = np.bincount(target * k + predicted, minlength=k * k).reshape(k, k)  # rows are the true classes
+    return {name: found[name] for name in NAMES} | by_class(confusion, classes)
+
+
+def by_class(confusion: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
+    right, support, claimed = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)  # (K,) each
+    figures = {
+        "precision": right / claimed.clip(min=1),
+        "recall": right / support.clip(min=1),
+        "f1": 2 * right / (support + claimed).clip(min=1),
+        "support": support.astype(np.float64),
     }
-    found["confusion"] = sk.confusion_matrix(target, predicted, labels=labels).tolist()  # rows are the true classes
-    return found
+    per_class = {name: dict(zip(classes, values.tolist(), strict=True)) for name, values in figures.items()}
+    return {"per_class": per_class, "confusion": confusion.tolist()}
 
 
 def unknown(classes: Sequence[str]) -> dict[str, Any]:
     """The figures of no rows at all."""
-    names = ("accuracy", *(f"{n}_{a}" for a in AVERAGES for n in ("precision", "recall", "f1")), *OTHERS)
     per_class = {n: dict.fromkeys(classes, float("nan")) for n in ("precision", "recall", "f1")}
     empty = {
         "per_class": per_class | {"support": dict.fromkeys(classes, 0.0)},
         "confusion": [[0] * len(classes)] * len(classes),
     }
-    return dict.fromkeys(names, float("nan")) | empty
-
-
-def class_areas(
-    area: Callable[[np.ndarray, np.ndarray], float], probabilities: np.ndarray, target: np.ndarray, most: int
-) -> float:
-    """The mean of the classes' areas, of those that have from 1 to `most` rows; NaN where none has."""
-    wanted = [k for k in range(probabilities.shape[1]) if 0 < (target == k).sum() <= most]
-    return float(np.mean([area(target == k, probabilities[:, k]) for k in wanted])) if wanted else float("nan")
+    return dict.fromkeys(NAMES, float("nan")) | empty
 
 
 def resampled(probabilities: np.ndarray, target: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:

@@ -1,4 +1,8 @@
-"""Batches of vectors in memory, against slicing one tensor by hand. CPU time, one thread."""
+"""Batches of vectors in memory, against slicing one tensor by hand. CPU time, one thread.
+
+The goal is of slicing, x[rows]. index_select, given beside it, copies whole rows and is quicker than either; what ours
+make besides are masks, targets and row numbers in a Batch, and what torch's DataLoader makes of the same is below.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -32,9 +36,9 @@ def rows(n: int = 100_000) -> Iterator[Row]:
             "empty": empty,
         }
         rate = in_turns(each)
-        for rival in ("x[rows]", "index_select"):
+        for rival, goal in (("x[rows]", (">=", 0.9)), ("index_select", None)):
             name = f"vectors, batches of {size}, against {rival}"
-            yield Row(name, n / rate["ours"], n / rate[rival], (">=", 0.9), "rows/s")
+            yield Row(name, n / rate["ours"], n / rate[rival], goal, "rows/s")
         steps = n / size
         yield Row(
             f"  the same by torch's DataLoader, {size}",
