@@ -45,7 +45,7 @@ def run(names: Iterable[str], quick: bool, json: Path | None, markdown: Path | N
 
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore")
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    logging.disable(logging.INFO)  # of which trainers have much
     found = results.read(json)
     print(f"{'':<62}{'ours':>12}{'rival':>12}{'ratio':>7}  {'goal':<8}")
     for name in names:

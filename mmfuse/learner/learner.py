@@ -16,6 +16,7 @@ from mmfuse import masks
 from mmfuse.learner.diverged import diverged
 from mmfuse.learner.gathered import even_statistics, gathered, in_turn, own_batches, own_buffers, weight
 from mmfuse.learner.mixup import drawn
+from mmfuse.learner.one_call import fused
 from mmfuse.learner.parts import LearningParts
 from mmfuse.learner.penalty import NO_PENALTY, Penalty, weights
 from mmfuse.learner.penalty import checked as checked_penalty
@@ -270,7 +271,7 @@ class Learner(L.LightningModule):
                 group["weight_decay"] = 0.0  # there is nothing that a loss's weight should be pulled to
                 if self.balancer.lr is not None:
                     group["lr"] = self.balancer.lr
-        optimizer = self.optimizer(params=groups)
+        optimizer = fused(self.optimizer(params=groups))
         for group in optimizer.param_groups:
             group["initial_lr"] = group["lr"]
         return optimizer

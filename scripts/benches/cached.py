@@ -33,7 +33,7 @@ def rows(repeats: int = 10) -> Iterator[Row]:
         values = Distinct(range(len(lengths_)), which, np.arange(len(lengths_)), "")
         y = torch.zeros(len(which), dtype=torch.long)
         with tempfile.TemporaryDirectory() as folder:
-            entry = Entry(Path(folder) / "entry", {"what": "bench"}, len(lengths_), len(lengths_))
+            entry = Entry(Path(folder) / "entry", {"what": "bench"}, len(lengths_), dim, part=len(lengths_))
             mapped = entry.made(lambda _, held=held: Said(held, []), lambda _: None).steps
             both = {"ours": by_row(mapped, values), "memory": by_row(held, values)}
             for size in (64, 256):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from benches.held import settings
-from benches.judged_model import TASK, model
+from benches.judged_model import ROWS, TASK, model
 from benches.row import Row
 from benches.timing import spent
 from mmfuse.contribution.contributions import contributions
