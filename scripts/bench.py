@@ -56,6 +56,7 @@ def run(names: Iterable[str], quick: bool, json: Path | None, markdown: Path | N
             print(f"{label:<62}{ours:>12}{rival:>12}{ratio:>7}  {goal:<8}{met:<6}{unit}", flush=True)
             measured.append(row)
         yield from measured
+        found = results.read(json) if json else found  # which another run may have added to
         found["sections"][name] = results.section(measured, time.perf_counter() - began, before)
         if json:
             results.write(found, json)

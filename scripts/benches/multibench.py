@@ -44,7 +44,7 @@ from mmfuse.tasks.multiclass import Multiclass
 from mmfuse.tasks.regression import Regression
 from mmfuse.types import Encoder, Fusion, Listener, Ragged, Task
 
-TURNS = 3  # after one that is not counted
+TURNS = 2  # after one that is not counted
 EPOCHS = 2
 STEPS = 50  # that MultiBench pads MOSI to
 SIZES = {"vision": 35, "audio": 74, "text": 300}  # of MOSI's features
