@@ -109,6 +109,17 @@ class TestLeNet:
     def test_takes_any_height_and_width(self, pictures, height, width, places):
         assert LeNet(3).eval()(pictures(2, height, width)).data.shape == (2, places, 48)
 
+    @pytest.mark.parametrize("channels", [1, 3])
+    def test_is_convolution_normalization_relu_and_pooling(self, pictures, channels):
+        """As published, relu first: the order of the two, and how maps lie in memory, change the time alone."""
+        encoder, signal = LeNet(channels, channels=6, layers=2), pictures(4, 24, 16, channels)
+        x = signal.data[:, 0].float() / 127.5 - 1 if signal.data.dtype == torch.uint8 else signal.data[:, 0]
+        for convolve, norm, *_ in encoder.blocks:
+            maps = F.conv2d(x, convolve.weight, padding="same")
+            x = F.max_pool2d(F.relu(F.batch_norm(maps, None, None, norm.weight, norm.bias, training=True)), 2)
+        found = encoder.train()(signal).data  # (4, places, 24)
+        torch.testing.assert_close(found, x.flatten(2).transpose(1, 2), atol=1e-5, rtol=1e-4)
+
 
 @pytest.fixture(params=["lenet", "resnet"])
 def normalized(request):

@@ -23,6 +23,8 @@ def page(found: dict[str, Any]) -> str:
     told = [name for name in SECTIONS if name in found["sections"]]
     whole = {name: rows_of(found["sections"][name]) for name in told}
     parts = [INTRODUCTION, machine(found["machine"]), summary(whole)]
+    if left := [name for name in SECTIONS if name not in told]:
+        parts.append(f"Not measured: {', '.join(left)}.\n")
     parts += [section(name, found["sections"][name], whole[name]) for name in told]
     return "\n".join(parts)
 
