@@ -1,4 +1,7 @@
-"""Log-mel spectrograms of 1,000 clips of half a second at 8 kHz, against librosa's. Wall time."""
+"""Log-mel spectrograms of 1,000 clips of half a second at 8 kHz, against librosa's. Wall time.
+
+Two threads wait for each other, and say nothing where both cores are not theirs.
+"""
 
 import os
 import time
@@ -39,7 +42,7 @@ def rows(count: int = 1000) -> Iterator[Row]:
         rate = in_turns({"librosa": Again(librosas)} | batches, clock=time.perf_counter)
         for name in batches:  # all at once is for comparison: the system hands out that much memory anew each time
             about = f"log-mel, {name}, threads={threads}, against librosa"
-            goal = (">=", 5.0) if name == "batches of 64" else None
+            goal = (">=", 5.0) if name == "batches of 64" and threads == 1 else None
             yield Row(about, len(clips) / rate[name], len(clips) / rate["librosa"], goal, "clips/s")
     torch.set_num_threads(1)
     yield Row("  furthest from librosa's", float(furthest), None, ("<", 1e-4), "dB")

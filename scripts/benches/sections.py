@@ -37,7 +37,7 @@ QUICK: Mapping[str, Mapping[str, Any]] = {  # what a quick run takes, and of how
     "lengths": {"n": 5_000},
     "zoo": {"names": ("concat", "lmf", "gated")},
     "steps": {"turns": 1},
-    "multibench": {"share": 0.2, "turns": 1},
+    "multibench": {"share": 0.1, "turns": 1},
 }
 
 
