@@ -91,7 +91,7 @@ def begin(options: argparse.Namespace, typed: list[str]) -> int:
         "allow": options.allow,
         "search": settings.sweep,
         "axes": [axis.state() for axis in read.axes],
-        "own": read.own,
+        "own": [argument.text for argument in read.own],
     }
     name = first["name"] or f"{first['choices']['dataset']}-{first['choices']['fusion']}"
     if any(axis.key == "fusion" for axis in read.axes) and not first["name"]:
@@ -104,6 +104,7 @@ def begin(options: argparse.Namespace, typed: list[str]) -> int:
 
 
 def go_on(options: argparse.Namespace) -> int:
+    from mmfuse.config.arguments import parse
     from mmfuse.config.catalog import Catalog
     from mmfuse.sweep import grammar, place, searching
     from mmfuse.sweep.composer import Composer
@@ -113,7 +114,7 @@ def go_on(options: argparse.Namespace) -> int:
     about, runs = place.load(folder)
     catalog = Catalog([Path(each) for each in about["config_dir"]])
     read = grammar.read(options.overrides, catalog)
-    others = [text for text in read.own if not text.startswith("launcher")]
+    others = [each.text for each in read.own if not each.key.startswith("launcher")]
     if read.axes or read.fixed or others or options.experiment or options.config_dir:
         raise ConfigError(
             f"{folder.name} was planned with its settings, and only launcher.* can be others now"
@@ -121,7 +122,7 @@ def go_on(options: argparse.Namespace) -> int:
             "\n  to go on: without them; or a sweep of its own"
         )
     allow = list(dict.fromkeys([*about["allow"], *options.allow]))
-    before = [text for text in about["own"] if not (read.own and text.startswith("launcher"))]
+    before = [each for each in parse(about["own"]) if not (read.own and each.key.startswith("launcher"))]
     settings = own([*before, *read.own], catalog, allow)
     composer = Composer(catalog, allow, about["experiment"])
     if options.dry_run:
