@@ -173,6 +173,24 @@ def test_stop_cancels_and_waits_and_what_never_began_is_not_failed(fake, tmp_pat
     assert status(other)["state"] == "created"
 
 
+def test_a_run_that_is_given_up_is_cancelled_and_not_failed(fake, tmp_path):
+    launcher, (one, other) = launched(fake, tmp_path, 2)
+    Status(one).say("preempted", exit_code=75)
+    squeue = fake / "squeue"
+    answers, squeue_says = squeue.read_text(), fake / "squeue.says"
+    squeue_says.write_text("17_0|RUNNING\n17_1|RUNNING\n")
+    launcher.end(one)
+    launcher.end(tmp_path / "another's")
+    squeue.write_text("#!/bin/sh\necho 'Unable to contact slurm controller' >&2\nexit 1\n")
+    assert launcher.ended() == []
+    squeue.write_text(answers)
+    assert launcher.ended() == []
+    squeue_says.write_text("17_0|CANCELLED\n17_1|CANCELLED\n")
+    assert sorted(launcher.ended()) == [(one, 75), (other, 4)]  # which somebody else has cancelled
+    assert {line for line in (fake / "asked").read_text().splitlines() if "scancel" in line} == {"scancel 17_0"}
+    assert launcher.logs(tmp_path / "sweep").startswith(str(tmp_path / "sweep" / "slurm"))
+
+
 def refusal(make):
     with pytest.raises(ConfigError) as caught:
         make()

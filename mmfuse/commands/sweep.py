@@ -100,7 +100,8 @@ def begin(options: argparse.Namespace, typed: list[str]) -> int:
     search_of = None
     if searched:
         search_of = searching.suggested(folder, read, settings.sweep, composer, examples[0], about["experiment"])
-    return driven(folder, planned.runs, composer, launcher, common(about), options, search_of)
+    ahead = encodes(settings.sweep, launcher, examples, composer, options.allow, options)
+    return driven(folder, planned.runs, composer, launcher, common(about), options, ahead, search_of)
 
 
 def go_on(options: argparse.Namespace) -> int:
@@ -136,7 +137,8 @@ def go_on(options: argparse.Namespace) -> int:
         examples = searching.examples(read, composer)
         search_of = searching.suggested(folder, read, settings.sweep, composer, examples[0], about["experiment"])
     launcher = launcher_of(settings.launcher, allow, composer(examples[0].overrides))
-    return driven(folder, runs, composer, launcher, common(about), options, search_of)
+    ahead = encodes(settings.sweep, launcher, examples, composer, allow, options)
+    return driven(folder, runs, composer, launcher, common(about), options, ahead, search_of)
 
 
 def driven(
@@ -146,16 +148,17 @@ def driven(
     launcher: "Launcher",
     common: Sequence[str],
     options: argparse.Namespace,
+    ahead: "Callable[[Path], None]",
     search_of: "Callable[[], Suggested] | None" = None,
 ) -> int:
-    """`search_of` opens the search that the runs come from, once nobody else can be at the folder."""
+    """Once nobody else can be at the folder, `ahead` is done, and `search_of` opens the search that runs come from."""
     from mmfuse.record import folder as folders
     from mmfuse.record.status import Status
     from mmfuse.sweep import place
     from mmfuse.sweep.drive import Drive
     from mmfuse.sweep.outcome import lines
     from mmfuse.sweep.source import Listed, Source
-    from mmfuse.sweep.watcher import watcher
+    from mmfuse.sweep.watcher import Watcher, watcher
 
     def begun(run: "Run") -> Path:
         return place.begin(folder, run, composer(run.overrides), common)
@@ -167,10 +170,12 @@ def driven(
         )
         done = sum(Status.read(folder / run.folder) == "done" for run in runs)
         print(f"sweep    {shown}   {about}{f', {done} of them done before' if done else ''}", flush=True)
-    watching = watcher(options.quiet, options.json)
+    watching = Watcher()
     try:
         with folders.held(folder):
             source: Source = Listed(runs) if search_of is None else search_of()
+            ahead(folder)
+            watching = watcher(options.quiet, options.json)
             tally = Drive(folder, source, begun, launcher, options.retries, watching).run()
     except Interrupted:
         watching.close()
@@ -185,6 +190,41 @@ def driven(
     if tally["failed"]:
         print(f"to try again: mmfuse sweep --resume {shown} --retries {options.retries + 1}", file=sys.stderr)
     return TrainingError.exit_code if tally["failed"] else 0
+
+
+def encodes(
+    settings: Mapping[str, Any],
+    launcher: "Launcher",
+    runs: "Sequence[Run]",
+    composer: Any,
+    allow: Sequence[str],
+    options: argparse.Namespace,
+) -> "Callable[[Path], None]":
+    """What runs ask of frozen encoders and the cache has not got, all of it before they start, where that is wanted.
+
+    Of a search, whose runs nobody knows yet, it is what each value of each axis asks.
+    """
+
+    def ahead(folder: Path) -> None:
+        from mmfuse.record.status import Status
+        from mmfuse.sweep import encodings
+
+        if not (launcher.alike if settings["encode"] is None else settings["encode"]):
+            return
+        jobs = encodings.needed(composer(r.overrides) for r in runs if Status.read(folder / r.folder) != "done")
+        if not jobs:
+            return
+        if not options.quiet and not options.json:
+            named = ", ".join(dict.fromkeys(m for job in jobs for m in job.modalities))
+            print(f"encoding {named}: once for all runs, before they start, in this process", flush=True)
+        code = encodings.make(folder, jobs, allow, options.quiet, options.json)
+        if code not in (0, TrainingError.exit_code) and not options.quiet:
+            said = (
+                f"it ended with exit code {code}, see {os.path.relpath(folder / encodings.LOG)}; runs do what is left"
+            )
+            print(f"warning  encoding: {said}", file=sys.stderr)
+
+    return ahead
 
 
 def refuse_unless_meant(count: int, yes: bool) -> None:
