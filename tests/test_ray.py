@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from glob import glob
+from pathlib import Path
 
 import pytest
 from cluster_runs import in_training, left_alone, planned, status, wait_until
@@ -130,7 +131,7 @@ def test_a_run_that_is_given_up_saves_and_the_others_go_on(cluster, tmp_path):
     assert status(runs[0])["state"] == "preempted"
     assert len(cluster.given) == len(runs) - 2
     (said,) = glob(cluster.logs(tmp_path / "sweep").replace("*", runs[0].name))
-    assert "saved" in open(said).read()
+    assert "saved" in Path(said).read_text()
     cluster.stop()
     ended(cluster, len(runs) - 2)
 

@@ -17,9 +17,9 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from mmfuse import cli
+from mmfuse.cache.place import kept as cached
 from mmfuse.config.catalog import Catalog
 from mmfuse.config.compose import compose
-from mmfuse.cache.place import kept as cached
 from mmfuse.errors import ConfigError, Interrupted, TrainingError
 from mmfuse.record import folder as folders
 from mmfuse.record.status import Status

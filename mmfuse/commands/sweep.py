@@ -152,6 +152,7 @@ def driven(
     search_of: "Callable[[], Suggested] | None" = None,
 ) -> int:
     """Once nobody else can be at the folder, `ahead` is done, and `search_of` opens the search that runs come from."""
+    from mmfuse.atomic import clear
     from mmfuse.record import folder as folders
     from mmfuse.record.status import Status
     from mmfuse.sweep import place
@@ -173,6 +174,7 @@ def driven(
     watching = Watcher()
     try:
         with folders.held(folder):
+            clear(folder, deep=False)
             source: Source = Listed(runs) if search_of is None else search_of()
             ahead(folder)
             watching = watcher(options.quiet, options.json)
@@ -219,10 +221,8 @@ def encodes(
             print(f"encoding {named}: once for all runs, before they start, in this process", flush=True)
         code = encodings.make(folder, jobs, allow, options.quiet, options.json)
         if code not in (0, TrainingError.exit_code) and not options.quiet:
-            said = (
-                f"it ended with exit code {code}, see {os.path.relpath(folder / encodings.LOG)}; runs do what is left"
-            )
-            print(f"warning  encoding: {said}", file=sys.stderr)
+            place = os.path.relpath(folder / encodings.LOG)
+            print(f"warning  encoding: it ended with exit code {code}, see {place}; runs do the rest", file=sys.stderr)
 
     return ahead
 

@@ -1,4 +1,4 @@
-"""What frozen encoders say of a run's rows is computed and kept, and nothing else is: before many runs would ask for it."""
+"""What frozen encoders say of a run's rows is computed and kept, and nothing else is, before many runs ask for it."""
 
 from collections.abc import Sequence
 

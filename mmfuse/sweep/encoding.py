@@ -1,4 +1,4 @@
-"""`python -m mmfuse.sweep.encoding ABOUT`: asks frozen encoders what runs will ask them; their configs come on stdin."""
+"""`python -m mmfuse.sweep.encoding ABOUT`: asks frozen encoders what runs will ask; the configs come on stdin."""
 
 import json
 import os
@@ -31,9 +31,7 @@ def main(about: Mapping[str, Any], jobs: Sequence[Mapping[str, Any]]) -> int:
             progress.close(listener)
             traceback.print_exc()
             said = str(error).splitlines()[0] if str(error) else type(error).__name__
-            listener.advised(
-                "encoding", f"{', '.join(job['modalities'])}: {said}; the runs that need it go on from there"
-            )
+            listener.advised("encoding", f"{', '.join(job['modalities'])}: {said}; left to the runs that need it")
             code = 4
     progress.close(listener)
     return code
