@@ -310,6 +310,21 @@ def test_an_array_whose_jobs_are_put_back_in_mid_training_ends_as_lone_runs_do(t
 
 
 @pytest.mark.slurm
+def test_a_run_that_is_given_up_saves_and_its_job_does_not_come_again(tmp_path):
+    if why := answers():
+        pytest.skip(why)
+    (run,) = planned(tmp_path / "sweep", 1, 999)
+    launcher = SlurmLauncher(partition="debug", time_min=5, signal_delay_s=60, poll_s=0.5)
+    launcher.start([run])
+    job = launcher.given[run].job
+    wait_until(lambda: in_training(run))
+    launcher.end(run)
+    assert ended(launcher, 1) == {run: 75}
+    assert status(run)["state"] == "preempted"
+    wait_until(lambda: slurm_queue.states([job]) == {job: "CANCELLED"}, 30)
+
+
+@pytest.mark.slurm
 def test_a_partition_that_is_not_there():
     if why := answers():
         pytest.skip(why)
