@@ -362,9 +362,9 @@ class TestRun:
             "fitted_on": 40,
         }
 
-    @pytest.mark.parametrize(("step", "workers"), [(5, 0), (16, 0), (18, 2)])  # of 13 an epoch, at least
+    @pytest.mark.parametrize(("step", "workers"), [(5, 0), (18, 2)])  # of 13 an epoch, at least
     def test_a_run_that_was_stopped_goes_on_bit_identically(self, parquet, monkeypatch, step, workers):
-        typed = [*PARQUET, "trainer.max_epochs=3", f"loader.workers={workers}", *SHORT]
+        typed = [*PARQUET, "trainer.max_epochs=2", f"loader.workers={workers}", *SHORT]
         assert main(["train", *typed, "name=whole"]) == 0
         trains = Learner.training_step
 

@@ -65,8 +65,8 @@ class Stop(L.Callback):
         if self.steps < self.wait:
             return None, False
         now = time.monotonic()
-        pace = (now - self.since) / self.steps
-        number, due, slowest = largest([float(self.received or 0), float(self.pace.waited(self.seconds)), pace])
+        step = (now - self.since) / self.steps  # seconds
+        number, due, slowest = largest([float(self.received or 0), float(self.pace.waited(self.seconds)), step])
         self.wait = max(1, min(OFTEN, int(1 / max(slowest, 1e-9))))
         self.steps, self.since = 0, now
         return int(number) or None, bool(due)
