@@ -46,8 +46,8 @@ class Experiment:
         return [json.loads(file.read_text()) for file in files if not file.parent.is_symlink()]
 
     @property
-    def trains(self) -> list[int]:
-        """Processes of runs that say that they do."""
+    def training(self) -> list[int]:
+        """Processes of runs that say that they train."""
         return [int(str(about["pid"])) for about in self.statuses if about["state"] == "running"]
 
     def command(self) -> list[str]:
@@ -75,13 +75,18 @@ class Experiment:
         self.folder.rename(self.outputs / name)
 
 
+def trains(process: "subprocess.Popen[bytes]", experiment: Experiment) -> None:
+    """Waits until it does, or has ended."""
+    while process.poll() is None and not experiment.training:
+        time.sleep(0.05)
+
+
 def disturbed(experiment: Experiment, times: int, kind: signal.Signals, longest: float, dice: random.Random) -> int:
     """Kills it as often as it lasts, at most so many times, and sees it to its end. How often it was killed."""
     kills, process = 0, experiment.started()
     try:
         while True:
-            while process.poll() is None and not experiment.trains:
-                time.sleep(0.05)
+            trains(process, experiment)
             try:
                 process.wait(timeout=dice.uniform(0, longest) if kills < times else None)
             except subprocess.TimeoutExpired:
@@ -91,9 +96,9 @@ def disturbed(experiment: Experiment, times: int, kind: signal.Signals, longest:
                     return kills
                 process = experiment.started()
                 continue
-            if trains := experiment.trains if experiment.sweep and dice.random() < 0.5 else []:
+            if runs := experiment.training if experiment.sweep and dice.random() < 0.5 else []:
                 victim = "a run"
-                os.kill(dice.choice(trains), kind)
+                os.kill(dice.choice(runs), kind)
             else:
                 victim = f"the {experiment.name}"
                 (os.kill if experiment.sweep else os.killpg)(process.pid, kind)
@@ -160,13 +165,15 @@ def main() -> int:
     kind, dice, kills, rounds = signal.Signals[f"SIG{options.signal}"], random.Random(options.seed), 0, 0
     with tempfile.TemporaryDirectory() as folder:
         experiment = Experiment(typed, options.sweep, Path(folder))
+        process = experiment.started()
+        trains(process, experiment)
         began = time.monotonic()
-        if code := experiment.started().wait():
+        if code := process.wait():
             print(f"left alone, it ends with {code}")
             return 1
         longest = max(2.0, (time.monotonic() - began) / 2)
         expected = experiment.figures()
-        print(f"left alone: {2 * longest:.0f} s, {len(expected)} metrics.json", flush=True)
+        print(f"left alone: it trains for {2 * longest:.0f} s, {len(expected)} metrics.json", flush=True)
         experiment.put_aside("whole")
         while kills < options.times:
             rounds += 1
