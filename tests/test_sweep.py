@@ -574,14 +574,15 @@ def wait_until(condition, seconds=120):
 
 @pytest.mark.slow
 def test_runs_side_by_side_share_baselines_that_are_trained_once(tmp_path):
-    typed = ["fusion=concat,sum,gated", "modalities=[image,text]", "baselines=true", "trainer.max_epochs=1"]
-    more = ["threads=1", "bootstrap=200", "trainer.accelerator=cpu", "launcher.slots=3", f"output_dir={tmp_path}"]
+    typed = ["fusion=concat,sum", "modalities=[image,text]", "baselines=true", "trainer.max_epochs=1"]
+    more = ["threads=1", "bootstrap=200", "trainer.accelerator=cpu", "launcher.slots=2", f"output_dir={tmp_path}"]
     command = [sys.executable, "-m", "mmfuse.cli", "sweep", *typed, *more, "name=x", "--quiet"]
     subprocess.run(command, check=True)
     (sweep,) = tmp_path.glob("x-sweep-*")
-    said = [line for log in sweep.glob("*/output.log") for line in log.read_text().splitlines()]
+    logs = [log for log in sweep.glob("*/output.log") if not log.parent.is_symlink()]
+    said = [line for log in logs for line in log.read_text().splitlines()]
     told = [line for line in said if line.startswith("baseline ")]
-    assert len(told) == 9  # each modality alone, and all concatenated, of each run
+    assert len(told) == 6  # each modality alone, and all concatenated, of each run
     assert sorted(line.split()[2] for line in told if "(from before)" not in line) == ["concat", "image", "text"]
     folders = [folder for folder in (tmp_path / "baselines").iterdir() if folder.is_dir() and not folder.is_symlink()]
     assert sorted(folder.name.split("-")[0] for folder in folders) == ["concat", "image", "text"]
