@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 
 from mmfuse import __version__
+from mmfuse.atomic import full
 from mmfuse.commands.running import EXAMPLES
-from mmfuse.errors import ConfigError, Interrupted, UserError, offer
+from mmfuse.errors import ConfigError, Interrupted, TrainingError, UserError, offer
 
 COMMANDS = (
     "train",
@@ -55,6 +56,11 @@ def guarded(work: Callable[[list[str]], int], typed: list[str]) -> int:
     except Exception as error:  # a fault of ours: no traceback on screen unless it is asked for
         if debug:
             traceback.print_exc()
+        if (short := full(error)) is not None:  # unless of the disk
+            complain(
+                "training", f"the disk is full: {short.filename or 'a file'} cannot be written\n  to go on: make room"
+            )
+            return TrainingError.exit_code
         said = str(error).splitlines()[0] if str(error) else ""
         complain(
             "internal",

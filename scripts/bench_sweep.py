@@ -1,7 +1,7 @@
-"""What sweeps cost: plans, status, start-up in a warm slot, and many short runs side by side.
+"""What sweeps cost: plans, status, start-up in a warm slot, many short runs side by side, and what checkpoints cost.
 
-`python scripts/bench_sweep.py [--runs 24] [--epochs 20] [PART ...]`, of plan, status, start, side_by_side. The last one
-runs the same runs one after the other, in processes of their own, and then as a sweep, on two cores.
+`python scripts/bench_sweep.py [--runs 24] [--epochs 20] [PART ...]`, of plan, status, start, side_by_side, checkpoints.
+The fourth runs the same runs one after the other, in processes of their own, and then as a sweep, on two cores.
 """
 
 import argparse
@@ -11,7 +11,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from mmfuse.config.catalog import Catalog
 from mmfuse.record.status import Status
@@ -19,7 +21,9 @@ from mmfuse.sweep import grammar, place
 from mmfuse.sweep.composer import Composer
 from mmfuse.sweep.plan import Run, combinations, plan
 
+PARTS = ("plan", "status", "start", "side_by_side", "checkpoints")
 SHORT = ["modalities=[text]", "threads=1", "bootstrap=1000", "trainer.accelerator=cpu"]
+LARGE = ["fusion=tfn", "fusion.inner=46"]  # 53 MB of weights, and twice as much of the optimizer's
 CLI = [sys.executable, "-m", "mmfuse.cli"]
 
 
@@ -97,9 +101,51 @@ def side_by_side(runs: int, epochs: int) -> tuple[float, float]:
     return alone, together
 
 
+def checkpoints() -> None:
+    """The share of training that saving takes: at the default settings, and of a model of 14 million weights."""
+    import pytorch_lightning as L
+    import torch
+
+    from mmfuse.config.compose import compose
+    from mmfuse.learner import fit as fits
+    from mmfuse.run.train import run
+    from mmfuse.types import Listener
+
+    saves, trains = L.Trainer.save_checkpoint, fits.fit
+    spent: dict[str, list[float]] = {"saving": [], "training": []}
+
+    def timed(what: str, do: Callable[..., Any]) -> Callable[..., Any]:
+        def done(*given: Any, **named: Any) -> Any:
+            began = time.perf_counter()
+            try:
+                return do(*given, **named)
+            finally:
+                spent[what].append(time.perf_counter() - began)
+
+        return done
+
+    vars(fits)["fit"] = timed("training", trains)
+    vars(L)["Trainer"].save_checkpoint = timed("saving", saves)
+    for name, typed in (("the default", []), ("a large model", LARGE)):
+        spent["saving"], spent["training"] = [], []
+        with tempfile.TemporaryDirectory() as folder:
+            cfg = compose([*typed, "threads=1", "trainer.accelerator=cpu", f"output_dir={folder}"], Catalog())
+            (Path(folder) / "run").mkdir()
+            run(cfg, Path(folder) / "run", Listener())
+            (best,) = Path(folder).glob("run/seed-0/checkpoints/best.ckpt")
+            weights = sum(t.numel() for t in torch.load(best, weights_only=True)["state_dict"].values())
+            megabytes = (best.with_name("last.ckpt")).stat().st_size / 1e6
+        print(
+            f"checkpoints of {name}, {weights / 1e6:.1f} million weights: {len(spent['saving'])} of up to"
+            f" {megabytes:.0f} MB took {sum(spent['saving']):.2f} s of {sum(spent['training']):.1f} s of training,"
+            f" {sum(spent['saving']) / sum(spent['training']):.2%}",
+            flush=True,
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", metavar="PART", choices=["plan", "status", "start", "side_by_side", []])
+    parser.add_argument("parts", nargs="*", metavar="PART", choices=[*PARTS, []])
     parser.add_argument("--runs", type=int, default=24)
     parser.add_argument("--epochs", type=int, default=20)
     options = parser.parse_args()
@@ -109,6 +155,7 @@ def main() -> None:
         "status": status,
         "start": start,
         "side_by_side": lambda: side_by_side(options.runs, options.epochs),
+        "checkpoints": checkpoints,
     }
     for part in options.parts or does:
         does[part]()

@@ -270,10 +270,14 @@ def test_unfinished_runs_are_named_and_left_out(tmp_path, capsys):
     made(tmp_path / "b", {0: {}}, state="running")
     made(tmp_path / "c", {0: {}})
     (tmp_path / "c" / "metrics.json").write_text("{")
+    made(tmp_path / "d", {0: {}}, state="preempted")
+    pruned = {"trial": 1, "pruner": "median", "epochs": 1, "metric": "val/f1_macro", "value": 0.25}
+    (tmp_path / "d" / "pruned.json").write_text(json.dumps(pruned))
     (tmp_path / "latest").symlink_to("a")
     assert main(["compare", str(tmp_path), str(tmp_path / "latest")]) == 0
     said = capsys.readouterr().out
     assert "left out, for they are not finished: b (running), c (damaged" in said
+    assert "d (pruned by median after 1 epoch, val/f1_macro 0.25)" in said
     assert said.count("\n a ") == 1
 
 

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from glob import glob
+from pathlib import Path
 
 import pytest
 from cluster_runs import in_training, left_alone, planned, status, wait_until
@@ -115,6 +117,23 @@ def test_stop_lets_runs_save_and_none_is_left(cluster, tmp_path):
     assert ended(cluster, len(runs)) == dict.fromkeys(runs, 75)
     assert status(runs[0])["state"] == "preempted"
     assert gone(status(runs[0])["pid"])
+
+
+@pytest.mark.ray
+@pytest.mark.filterwarnings("ignore")
+def test_a_run_that_is_given_up_saves_and_the_others_go_on(cluster, tmp_path):
+    runs = planned(tmp_path / "sweep", cluster.room, 99)  # the last of which waits
+    cluster.start(runs)
+    wait_until(lambda: in_training(runs[0]))
+    cluster.end(runs[0])
+    cluster.end(runs[-1])
+    assert ended(cluster, 2) == {runs[0]: 75, runs[-1]: 75}
+    assert status(runs[0])["state"] == "preempted"
+    assert len(cluster.given) == len(runs) - 2
+    (said,) = glob(cluster.logs(tmp_path / "sweep").replace("*", runs[0].name))
+    assert "saved" in Path(said).read_text()
+    cluster.stop()
+    ended(cluster, len(runs) - 2)
 
 
 @pytest.mark.ray

@@ -1,19 +1,25 @@
 """A training that was stopped and goes on from its checkpoint ends as one that was not, to the last bit."""
 
+import errno
+import json
+import os
 import signal
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from mmfuse.cli import main
 from mmfuse.config.catalog import Catalog
 from mmfuse.config.compose import compose
 from mmfuse.data.columns import Stored
 from mmfuse.errors import Interrupted
-from mmfuse.learner import stop
-from mmfuse.learner.checkpoints import newest
+from mmfuse.learner import pace
+from mmfuse.learner.checkpoints import AtomicCheckpoints, newest
 from mmfuse.learner.fit import fit
+from mmfuse.record.status import Status
 from mmfuse.run.build import learner
 from mmfuse.run.loader import loader, training_loader
 from mmfuse.run.make import make
@@ -141,7 +147,7 @@ def check_goes_on(about, step, rows, tmp_path):
 
 
 def test_a_death_costs_what_was_trained_since_the_last_checkpoint(rows, tmp_path, monkeypatch):
-    monkeypatch.setattr(stop, "DEARTH", 0)
+    monkeypatch.setattr(pace, "DEARTH", 0)
     cfg = compose([*SMALL, "drop=0.3"], Catalog())
     whole = trained(cfg, rows, tmp_path / "whole", 3)
     with pytest.raises(DiedError):
@@ -188,3 +194,80 @@ def same(one, other):
     assert one.keys() == other.keys()
     kept = [k for k in one if isinstance(one[k], torch.Tensor)]
     return [k for k in kept if not torch.equal(one[k].nan_to_num(), other[k].nan_to_num())]
+
+
+class Full:
+    """A disk that is full from its so manyth file on."""
+
+    def __init__(self, files):
+        self.left = files
+
+    def __call__(self, number):
+        self.left -= 1
+        if self.left < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_whole_and_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(pace, "DEARTH", 0)  # so that each epoch is saved
+    small = ["modalities=[image]", "fusion=concat", "batch_size=64", "threads=1", "bootstrap=200"]
+    typed = ["train", *small, "trainer.max_epochs=3", "trainer.accelerator=cpu", f"output_dir={tmp_path}", "--quiet"]
+    assert main([*typed, "name=whole"]) == 0
+    with monkeypatch.context() as short:
+        short.setattr(os, "fsync", Full(3))
+        assert main([*typed, "name=full"]) == 4
+    said = capsys.readouterr().err
+    assert "error[training]: the disk is full: " in said
+    assert "last.ckpt cannot be written (No space left on device); its last checkpoint is whole" in said
+    (folder,) = tmp_path.glob("full-*")
+    status = json.loads((folder / "status.json").read_text())
+    assert (status["state"], status["exit_code"]) == ("failed", 4)
+    assert not [file for file in folder.rglob(".*") if file.is_file()]
+    left = newest(folder / "seed-0" / "checkpoints")
+    assert (left.epoch, left.torn) == (1, None)
+    (folder / "seed-0" / ".history.csv.4711").write_text("what a process left that died")
+    assert main(["train", "--resume", str(folder), "--quiet"]) == 0
+    assert not [file for file in folder.rglob(".*") if file.is_file()]
+    (whole,) = tmp_path.glob("whole-*")
+    assert (folder / "metrics.json").read_bytes() == (whole / "metrics.json").read_bytes()
+
+
+def test_a_status_finds_room_on_a_full_disk_where_it_stood_before(tmp_path, monkeypatch):
+    Status(tmp_path).say("running")
+
+    def write(path, text):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("mmfuse.record.status.write_text", write)
+    Status(tmp_path).say("failed", exit_code=4, error="the disk is full")
+    assert json.loads((tmp_path / "status.json").read_text())["error"] == "the disk is full"
+    with pytest.raises(OSError, match="No space left"):
+        Status(tmp_path / "new").say("running")
+
+
+def test_what_is_saved_costs_no_more_than_a_share_of_what_is_trained(monkeypatch):
+    clock = iter([0.0, 0.0, 0.0, 2.0, 2.0, 199.0, 201.0, 201.0, 202.5])  # seconds
+    monkeypatch.setattr(pace, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    pacing = pace.Pace()
+    assert pacing.due  # at 0
+    with pacing.saving():  # from 0 to 2
+        pass
+    assert [pacing.due, pacing.due] == [False, False]  # at 2 and at 199
+    assert not pacing.due  # at 201
+    assert not pacing.waited(1.0)  # at 201
+    assert pacing.due  # at 202.5
+
+
+def test_a_best_that_is_surpassed_is_never_written_and_one_that_is_held_stays_as_it_was(tmp_path):
+    weights = torch.zeros(3)
+    keeps = AtomicCheckpoints()
+    keeps.save_checkpoint({"state_dict": {"w": weights}, "optimizer_states": [1]}, tmp_path / "best.ckpt")
+    weights += 1
+    keeps.save_checkpoint({"state_dict": {"w": weights}, "optimizer_states": [2]}, tmp_path / "best.ckpt")
+    weights += 1
+    assert not list(tmp_path.iterdir())
+    keeps.save_checkpoint({"state_dict": {"w": weights}, "place": (1, 0)}, tmp_path / "last.ckpt")
+    saved = {name: torch.load(tmp_path / f"{name}.ckpt", weights_only=True) for name in ("best", "last")}
+    assert saved["best"].keys() == {"state_dict"}
+    assert saved["best"]["state_dict"]["w"].tolist() == [1, 1, 1]
+    assert saved["last"]["state_dict"]["w"].tolist() == [2, 2, 2]

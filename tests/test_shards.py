@@ -2,6 +2,7 @@
 
 import io
 import json
+import signal
 import tarfile
 from pathlib import Path
 
@@ -360,6 +361,27 @@ class TestRun:
             "rows": 100,
             "fitted_on": 40,
         }
+
+    @pytest.mark.parametrize(("step", "workers"), [(5, 0), (18, 2)])  # of 13 an epoch, at least
+    def test_a_run_that_was_stopped_goes_on_bit_identically(self, parquet, monkeypatch, step, workers):
+        typed = [*PARQUET, "trainer.max_epochs=2", f"loader.workers={workers}", *SHORT]
+        assert main(["train", *typed, "name=whole"]) == 0
+        trains = Learner.training_step
+
+        def stopped(self, batch, batch_idx):
+            if self.global_step + 1 == step:
+                signal.raise_signal(signal.SIGTERM)
+            return trains(self, batch, batch_idx)
+
+        with monkeypatch.context() as disturbed:
+            disturbed.setattr(Learner, "training_step", stopped)
+            assert main(["train", *typed, "name=stopped"]) == 75
+        (whole,), (folder,) = Path("outputs").glob("whole-*"), Path("outputs").glob("stopped-*")
+        saved = torch.load(folder / "seed-0" / "checkpoints" / "last.ckpt", weights_only=True)
+        assert saved["global_step"] == step
+        assert saved["place"][1] > 0  # in the midst of an epoch
+        assert main(["train", "--resume", str(folder), "--quiet"]) == 0
+        assert (folder / "metrics.json").read_bytes() == (whole / "metrics.json").read_bytes()
 
     def test_archives_train_with_workers(self, tars):
         about = [

@@ -173,6 +173,24 @@ def test_stop_cancels_and_waits_and_what_never_began_is_not_failed(fake, tmp_pat
     assert status(other)["state"] == "created"
 
 
+def test_a_run_that_is_given_up_is_cancelled_and_not_failed(fake, tmp_path):
+    launcher, (one, other) = launched(fake, tmp_path, 2)
+    Status(one).say("preempted", exit_code=75)
+    squeue = fake / "squeue"
+    answers, squeue_says = squeue.read_text(), fake / "squeue.says"
+    squeue_says.write_text("17_0|RUNNING\n17_1|RUNNING\n")
+    launcher.end(one)
+    launcher.end(tmp_path / "another's")
+    squeue.write_text("#!/bin/sh\necho 'Unable to contact slurm controller' >&2\nexit 1\n")
+    assert launcher.ended() == []
+    squeue.write_text(answers)
+    assert launcher.ended() == []
+    squeue_says.write_text("17_0|CANCELLED\n17_1|CANCELLED\n")
+    assert sorted(launcher.ended()) == [(one, 75), (other, 4)]  # which somebody else has cancelled
+    assert {line for line in (fake / "asked").read_text().splitlines() if "scancel" in line} == {"scancel 17_0"}
+    assert launcher.logs(tmp_path / "sweep").startswith(str(tmp_path / "sweep" / "slurm"))
+
+
 def refusal(make):
     with pytest.raises(ConfigError) as caught:
         make()
@@ -289,6 +307,21 @@ def test_an_array_whose_jobs_are_put_back_in_mid_training_ends_as_lone_runs_do(t
     resumed = [len(json.loads((run / "manifest.json").read_text()).get("resumed", ())) for run in runs]
     assert resumed == [1, 1, 0]
     assert [(run / "metrics.json").read_text() for run in runs] == expected
+
+
+@pytest.mark.slurm
+def test_a_run_that_is_given_up_saves_and_its_job_does_not_come_again(tmp_path):
+    if why := answers():
+        pytest.skip(why)
+    (run,) = planned(tmp_path / "sweep", 1, 999)
+    launcher = SlurmLauncher(partition="debug", time_min=5, signal_delay_s=60, poll_s=0.5)
+    launcher.start([run])
+    job = launcher.given[run].job
+    wait_until(lambda: in_training(run))
+    launcher.end(run)
+    assert ended(launcher, 1) == {run: 75}
+    assert status(run)["state"] == "preempted"
+    wait_until(lambda: slurm_queue.states([job]) == {job: "CANCELLED"}, 30)
 
 
 @pytest.mark.slurm

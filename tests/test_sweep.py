@@ -11,19 +11,22 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import tiny_models as tiny
 import yaml
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from mmfuse import cli
+from mmfuse.cache.place import kept as cached
 from mmfuse.config.catalog import Catalog
 from mmfuse.config.compose import compose
 from mmfuse.errors import ConfigError, Interrupted, TrainingError
 from mmfuse.record import folder as folders
 from mmfuse.record.status import Status
+from mmfuse.run.ahead import encode_ahead
 from mmfuse.run.identity import decides, digest
 from mmfuse.run.train import run as train
-from mmfuse.sweep import failures, grammar, place
+from mmfuse.sweep import drive, encodings, failures, grammar, place
 from mmfuse.sweep.composer import Composer
 from mmfuse.sweep.drive import Drive
 from mmfuse.sweep.launcher import Launcher
@@ -105,8 +108,16 @@ def test_more_random_trials_begin_with_the_fewer_ones():
         (["optimizer.lr=1,2", "sweep.trials=3"], "a grid has as many runs as it has"),
         (["optimizer.lr=1,2", "sweep.search=random"], "needs to know how many runs"),
         (["sweep.search=random", "sweep.trials=3"], "nothing varies"),
-        (["optimizer.lr=1,2", "sweep.trails=3"], "unknown key 'sweep.trails'"),
-        (["optimizer.lr=1,2", "sweep.trials=0"], "sweep.trials takes int >= 1"),
+        (
+            ["optimizer.lr=1,2", "sweep.trails=3"],
+            "unknown key 'sweep.trails'   (command line, argument 2)\n  did you mean",
+        ),
+        (
+            ["optimizer.lr=1,2", "swep.trials=3"],
+            "unknown key 'swep.trials'   (command line, argument 2)\n  did you mean",
+        ),
+        (["sweep.trials=3", "optimizer.lr=1", "launcher.slots=1,2"], "several values   (command line, argument 3)"),
+        (["optimizer.lr=1,2", "sweep.trials=0"], "sweep.trials takes int >= 1, not 0   (command line, argument 2)"),
         (["optimizer.lr=1,2", "launcher=slrum"], "there is no launcher called 'slrum'"),
         (["optimizer.lr=1,2", "launcher.slots=0"], "launcher.slots takes int >= 1"),
         (["optimizer.lr=range(0,0)"], "the sweep has 0 runs"),
@@ -248,13 +259,17 @@ def runs(*names):
 
 
 def driven(folder, names, launcher, retries=1, watcher=None):
+    return drive_of(folder, Listed(runs(*names)), launcher, retries, watcher).run()
+
+
+def drive_of(folder, source, launcher, retries=1, watcher=None):
     def begin(run):
         (folder / run.folder).mkdir(exist_ok=True)
         if Status.read(folder / run.folder) is None:
             Status(folder / run.folder).say("created")
         return folder / run.folder
 
-    return Drive(folder, Listed(runs(*names)), begin, launcher, retries, watcher or Watcher()).run()
+    return Drive(folder, source, begin, launcher, retries, watcher or Watcher())
 
 
 def test_what_fails_is_tried_again_and_the_rest_goes_on(tmp_path):
@@ -279,6 +294,48 @@ def test_three_that_fail_alike_from_the_start_end_a_sweep(tmp_path):
     other.mkdir()
     fine = Fake(slots=1, script={name: [4, 4] for name in "bcdef"})
     assert driven(other, "abcdef", fine) == Counter(done=1, failed=5)
+
+
+class Choosy(Listed):
+    """Gives up a run by its name."""
+
+    def __init__(self, runs, hopeless):
+        super().__init__(runs)
+        self.hopeless, self.became = hopeless, {}
+
+    def gives_up(self, folder):
+        return folder.name == self.hopeless
+
+    def ended(self, run, folder, state):
+        self.became[run.folder] = state
+
+
+def test_the_launcher_is_asked_to_end_what_the_search_gives_up(tmp_path, monkeypatch):
+    class Patient(Fake):
+        asked = ()
+
+        def end(self, folder):
+            self.asked += (folder.name,)
+
+        def ended(self):
+            waiting = [folder for folder in self.running if folder.name == "b" and not self.asked]
+            self.running = [folder for folder in self.running if folder not in waiting]
+            found = super().ended()
+            self.running = waiting
+            return found
+
+    monkeypatch.setattr(drive, "EVERY", 0.0)
+    launcher, source = Patient(script={"b": [75]}), Choosy(runs(*"abc"), "b")
+    assert drive_of(tmp_path, source, launcher).run() == Counter(done=2, pruned=1)
+    assert launcher.asked == ("b",)
+    assert source.became == {"a": "done", "b": "pruned", "c": "done"}
+
+
+def test_where_the_logs_are_is_the_launchers_to_say(tmp_path):
+    launcher = Fake(script={name: [4, 4] for name in "abc"})
+    launcher.logs = lambda sweep: f"{sweep}/elsewhere"
+    with pytest.raises(TrainingError, match=f"the logs are in {tmp_path}/elsewhere"):
+        driven(tmp_path, "abc", launcher)
 
 
 def test_what_is_preempted_goes_on(tmp_path):
@@ -343,25 +400,32 @@ def test_status_tells_what_folders_tell(tmp_path, capsys):
 
     sweep = tmp_path / "s-sweep"
     sweep.mkdir()
-    place.save(sweep, {"overrides": []}, runs(*"abcdefg"))
+    place.save(sweep, {"overrides": []}, runs(*"abcdefgh"))
     say(sweep / "a", "running")
     say(sweep / "b", "running", pid=dead.pid)
     say(sweep / "c", "failed", error="loss is nan")
     say(sweep / "d", "done")
     say(sweep / "e", "preempted")
     say(sweep / "f", "running", host="elsewhere", heartbeat="2020-01-01T00:00:00+00:00")
+    say(sweep / "g", "preempted")
+    about = {"trial": 1, "pruner": "median", "epochs": 2, "metric": "val/f1_macro", "value": 0.25}
+    (sweep / "g" / "pruned.json").write_text(json.dumps(about))
+    (sweep / "latest").symlink_to(sweep / "d")  # as a run that ends leaves it
     say(tmp_path / "alone", "done")
     (tmp_path / "latest").symlink_to(tmp_path / "alone")
     (of_sweep, of_runs) = groups(tmp_path)
-    assert of_sweep.counts == {"running": 1, "stale": 2, "failed": 1, "preempted": 1, "waiting": 1, "done": 1}
+    counts = {"running": 1, "stale": 2, "failed": 1, "preempted": 1, "pruned": 1, "waiting": 1, "done": 1}
+    assert of_sweep.counts == counts
     assert [run.name for run in of_runs.runs] == ["alone"]
     assert cli.main(["status", str(tmp_path)]) == 0
     said = capsys.readouterr().out
-    assert "7 runs: 1 running, 2 stale, 1 failed, 1 preempted, 1 waiting, 1 done" in said
+    assert "8 runs: 1 running, 2 stale, 1 failed, 1 preempted, 1 pruned, 1 waiting, 1 done" in said
     assert "loss is nan" in said
     assert cli.main(["status", str(sweep), "--json"]) == 0
-    states = [json.loads(line)["state"] for line in capsys.readouterr().out.splitlines()]
-    assert states == ["running", "stale", "failed", "done", "preempted", "stale", "waiting"]
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    states = [run["state"] for run in told]
+    assert states == ["running", "stale", "failed", "done", "preempted", "stale", "pruned", "waiting"]
+    assert told[6]["error"] == "by median after 2 epochs, val/f1_macro 0.25"
     assert cli.main(["status", str(tmp_path / "nowhere")]) == 2
 
 
@@ -430,11 +494,104 @@ def test_a_sweep_that_died_is_gone_on_with_and_each_run_is_what_it_is_alone(tmp_
         assert (alone / "metrics.json").read_bytes() == (sweep / run["folder"] / "metrics.json").read_bytes()
 
 
+# --- frozen encoders
+
+
+def frozen_runs(*typed, model="/nowhere"):
+    about = ["encoder.text=hf", f"encoder.text.model={model}", "modalities=[text]", "threads=1", "bootstrap=200"]
+    return [Composer(CATALOG)([*about, "trainer.max_epochs=1", *each.split()]) for each in typed]
+
+
+def test_what_runs_ask_of_frozen_encoders_is_found_once():
+    runs = frozen_runs(
+        *("fusion=concat", "fusion=sum optimizer.lr=1", "encoder.text.lr=1e-5", "seeds=[0,1]"),
+        *("encoder.text.pool=first", "folds=3"),  # whose rows to learn from are others
+    )
+    assert [(runs.index(job.config), job.modalities) for job in encodings.needed(runs)] == [
+        (0, ["text"]),
+        (4, ["text"]),
+        (5, ["text"]),
+    ]
+    assert not encodings.needed(
+        frozen_runs("encoder.text.freeze=false", "encoder.text.freeze=1", "cache=false", "encoder.text.unfreeze_at=1")
+    )
+
+
+class Encodings(Listener):
+    def __init__(self):
+        self.fresh = []
+
+    def encoded(self, modality, fresh, values, seconds, place, mended):
+        self.fresh.append(fresh)
+
+
+def test_what_is_encoded_ahead_is_all_that_runs_ask_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("MMFUSE_CACHE", str(tmp_path / "kept"))
+    runs = frozen_runs("fusion=concat", "fusion=sum seed=3", model=tiny.bert())
+    (job,) = encodings.needed(runs)
+    ahead, later = Encodings(), Encodings()
+    encode_ahead(job.config, job.modalities, ahead)
+    assert len(ahead.fresh) == 1
+    assert ahead.fresh[0] > 0
+    for number, config in enumerate(runs):
+        (tmp_path / f"{number}").mkdir()
+        train(config, tmp_path / f"{number}", later)
+    assert later.fresh == [0, 0]
+    (folds,) = frozen_runs("folds=3", model=tiny.bert())
+    encode_ahead(folds, ["text"], later)
+    assert later.fresh == [0] * 5
+
+
+@pytest.mark.parametrize(("more", "alike", "jobs"), [([], True, 2), (["sweep.encode=false"], True, 0), ([], False, 0)])
+def test_frozen_encoders_are_asked_before_the_first_run_starts(more, alike, jobs, tmp_path, monkeypatch):
+    events = []
+    launcher = Fake(hook=lambda folder: events.append(folder))
+    launcher.alike = alike
+    monkeypatch.setattr("mmfuse.commands.sweep.launcher_of", lambda *_: launcher)
+    monkeypatch.setattr(encodings, "make", lambda folder, jobs, *_: events.append(len(jobs)) or 0)
+    assert begun(tmp_path, "encoder.text=hf", "encoder.text.pool=first,mean", *more) == 0
+    assert [event for event in events if isinstance(event, int)] == [jobs] * (jobs > 0)
+    assert events[0] == jobs or not jobs
+    assert len(launcher.started) == 8
+
+
+def test_an_encoder_that_cannot_be_asked_is_left_to_its_runs(tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("MMFUSE_CACHE", str(tmp_path / "kept"))
+    jobs = [encodings.Job(run, ["text"]) for run in (*frozen_runs(""), *frozen_runs("", model=tiny.bert()))]
+    assert encodings.make(tmp_path, jobs, [], quiet=False, as_json=True) == 4
+    said = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert [event["event"] for event in said if event["event"] in ("advised", "encoded")] == ["advised", "encoded"]
+    assert "/nowhere" in (tmp_path / "encoding.log").read_text()
+    assert len(cached()) == 1
+
+
 def wait_until(condition, seconds=120):
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.02)
+
+
+@pytest.mark.slow
+def test_runs_side_by_side_share_baselines_that_are_trained_once(tmp_path):
+    typed = ["fusion=concat,sum", "modalities=[image,text]", "baselines=true", "trainer.max_epochs=1"]
+    more = ["threads=1", "bootstrap=200", "trainer.accelerator=cpu", "launcher.slots=2", f"output_dir={tmp_path}"]
+    command = [sys.executable, "-m", "mmfuse.cli", "sweep", *typed, *more, "name=x", "--quiet"]
+    subprocess.run(command, check=True)
+    (sweep,) = tmp_path.glob("x-sweep-*")
+    logs = [log for log in sweep.glob("*/output.log") if not log.parent.is_symlink()]
+    said = [line for log in logs for line in log.read_text().splitlines()]
+    told = [line for line in said if line.startswith("baseline ")]
+    assert len(told) == 6  # each modality alone, and all concatenated, of each run
+    assert sorted(line.split()[2] for line in told if "(from before)" not in line) == ["concat", "image", "text"]
+    folders = [folder for folder in (tmp_path / "baselines").iterdir() if folder.is_dir() and not folder.is_symlink()]
+    assert sorted(folder.name.split("-")[0] for folder in folders) == ["concat", "image", "text"]
+    assert not any("resumed" in json.loads((folder / "manifest.json").read_text()) for folder in folders)
+    for run in sweep.glob("*/metrics.json"):
+        table = json.loads(run.read_text())["baselines"]
+        assert {name: tmp_path / "baselines" / about["run"] for name, about in table.items()} == {
+            folder.name.split("-")[0]: folder for folder in folders
+        }
 
 
 def test_a_sweeps_process_and_status_import_no_torch(tmp_path):

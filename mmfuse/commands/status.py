@@ -48,7 +48,7 @@ def of_group(group: "Group") -> list[str]:
 
     counts = ", ".join(f"{n} {state}" for state, n in group.counts.items())
     lines = [f"{os.path.relpath(group.folder)}   {len(group.runs)} run{'s' * (len(group.runs) != 1)}: {counts}"]
-    for state in ORDER[:-2]:  # of those that wait, and that are done, a number says enough
+    for state in ORDER[:-3]:  # of those that were pruned, that wait and are done, a number says enough
         runs = [run for run in group.runs if run.state == state]
         lines += [f"  {state:<9} {run.name}   {about(run)}".rstrip() for run in runs[:SHOWN]]
         lines += [f"  {state:<9} and {len(runs) - SHOWN} more"] if len(runs) > SHOWN else []

@@ -91,7 +91,7 @@ def begin(options: argparse.Namespace, typed: list[str]) -> int:
         "allow": options.allow,
         "search": settings.sweep,
         "axes": [axis.state() for axis in read.axes],
-        "own": read.own,
+        "own": [argument.text for argument in read.own],
     }
     name = first["name"] or f"{first['choices']['dataset']}-{first['choices']['fusion']}"
     if any(axis.key == "fusion" for axis in read.axes) and not first["name"]:
@@ -100,10 +100,12 @@ def begin(options: argparse.Namespace, typed: list[str]) -> int:
     search_of = None
     if searched:
         search_of = searching.suggested(folder, read, settings.sweep, composer, examples[0], about["experiment"])
-    return driven(folder, planned.runs, composer, launcher, common(about), options, search_of)
+    ahead = encodes(settings.sweep, launcher, examples, composer, options.allow, options)
+    return driven(folder, planned.runs, composer, launcher, common(about), options, ahead, search_of)
 
 
 def go_on(options: argparse.Namespace) -> int:
+    from mmfuse.config.arguments import parse
     from mmfuse.config.catalog import Catalog
     from mmfuse.sweep import grammar, place, searching
     from mmfuse.sweep.composer import Composer
@@ -113,7 +115,7 @@ def go_on(options: argparse.Namespace) -> int:
     about, runs = place.load(folder)
     catalog = Catalog([Path(each) for each in about["config_dir"]])
     read = grammar.read(options.overrides, catalog)
-    others = [text for text in read.own if not text.startswith("launcher")]
+    others = [each.text for each in read.own if not each.key.startswith("launcher")]
     if read.axes or read.fixed or others or options.experiment or options.config_dir:
         raise ConfigError(
             f"{folder.name} was planned with its settings, and only launcher.* can be others now"
@@ -121,7 +123,7 @@ def go_on(options: argparse.Namespace) -> int:
             "\n  to go on: without them; or a sweep of its own"
         )
     allow = list(dict.fromkeys([*about["allow"], *options.allow]))
-    before = [text for text in about["own"] if not (read.own and text.startswith("launcher"))]
+    before = [each for each in parse(about["own"]) if not (read.own and each.key.startswith("launcher"))]
     settings = own([*before, *read.own], catalog, allow)
     composer = Composer(catalog, allow, about["experiment"])
     if options.dry_run:
@@ -135,7 +137,8 @@ def go_on(options: argparse.Namespace) -> int:
         examples = searching.examples(read, composer)
         search_of = searching.suggested(folder, read, settings.sweep, composer, examples[0], about["experiment"])
     launcher = launcher_of(settings.launcher, allow, composer(examples[0].overrides))
-    return driven(folder, runs, composer, launcher, common(about), options, search_of)
+    ahead = encodes(settings.sweep, launcher, examples, composer, allow, options)
+    return driven(folder, runs, composer, launcher, common(about), options, ahead, search_of)
 
 
 def driven(
@@ -145,16 +148,18 @@ def driven(
     launcher: "Launcher",
     common: Sequence[str],
     options: argparse.Namespace,
+    ahead: "Callable[[Path], None]",
     search_of: "Callable[[], Suggested] | None" = None,
 ) -> int:
-    """`search_of` opens the search that the runs come from, once nobody else can be at the folder."""
+    """Once nobody else can be at the folder, `ahead` is done, and `search_of` opens the search that runs come from."""
+    from mmfuse.atomic import clear
     from mmfuse.record import folder as folders
     from mmfuse.record.status import Status
     from mmfuse.sweep import place
     from mmfuse.sweep.drive import Drive
     from mmfuse.sweep.outcome import lines
     from mmfuse.sweep.source import Listed, Source
-    from mmfuse.sweep.watcher import watcher
+    from mmfuse.sweep.watcher import Watcher, watcher
 
     def begun(run: "Run") -> Path:
         return place.begin(folder, run, composer(run.overrides), common)
@@ -166,10 +171,13 @@ def driven(
         )
         done = sum(Status.read(folder / run.folder) == "done" for run in runs)
         print(f"sweep    {shown}   {about}{f', {done} of them done before' if done else ''}", flush=True)
-    watching = watcher(options.quiet, options.json)
+    watching = Watcher()
     try:
         with folders.held(folder):
+            clear(folder, deep=False)
             source: Source = Listed(runs) if search_of is None else search_of()
+            ahead(folder)
+            watching = watcher(options.quiet, options.json)
             tally = Drive(folder, source, begun, launcher, options.retries, watching).run()
     except Interrupted:
         watching.close()
@@ -184,6 +192,39 @@ def driven(
     if tally["failed"]:
         print(f"to try again: mmfuse sweep --resume {shown} --retries {options.retries + 1}", file=sys.stderr)
     return TrainingError.exit_code if tally["failed"] else 0
+
+
+def encodes(
+    settings: Mapping[str, Any],
+    launcher: "Launcher",
+    runs: "Sequence[Run]",
+    composer: Any,
+    allow: Sequence[str],
+    options: argparse.Namespace,
+) -> "Callable[[Path], None]":
+    """What runs ask of frozen encoders and the cache has not got, all of it before they start, where that is wanted.
+
+    Of a search, whose runs nobody knows yet, it is what each value of each axis asks.
+    """
+
+    def ahead(folder: Path) -> None:
+        from mmfuse.record.status import Status
+        from mmfuse.sweep import encodings
+
+        if not (launcher.alike if settings["encode"] is None else settings["encode"]):
+            return
+        jobs = encodings.needed(composer(r.overrides) for r in runs if Status.read(folder / r.folder) != "done")
+        if not jobs:
+            return
+        if not options.quiet and not options.json:
+            named = ", ".join(dict.fromkeys(m for job in jobs for m in job.modalities))
+            print(f"encoding {named}: once for all runs, before they start, in this process", flush=True)
+        code = encodings.make(folder, jobs, allow, options.quiet, options.json)
+        if code not in (0, TrainingError.exit_code) and not options.quiet:
+            place = os.path.relpath(folder / encodings.LOG)
+            print(f"warning  encoding: it ended with exit code {code}, see {place}; runs do the rest", file=sys.stderr)
+
+    return ahead
 
 
 def refuse_unless_meant(count: int, yes: bool) -> None:

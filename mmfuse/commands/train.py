@@ -11,7 +11,7 @@ from typing import Any
 
 from mmfuse.commands.parser import command_line, without_collection
 from mmfuse.commands.running import as_yaml, config_of, running_parser
-from mmfuse.errors import Interrupted, UserError
+from mmfuse.errors import Interrupted, TrainingError, UserError
 from mmfuse.ranks import here
 from mmfuse.run.devices import ranks
 from mmfuse.signals import handled_by, interrupt, interruption
@@ -95,6 +95,7 @@ def supervised(config: dict[str, Any], folder: Path, options: argparse.Namespace
 
         return led(config, folder, options, keep)
     from mmfuse import progress
+    from mmfuse.atomic import clear
     from mmfuse.record import folder as folders
     from mmfuse.record import log
     from mmfuse.record.status import State, Status
@@ -110,10 +111,15 @@ def supervised(config: dict[str, Any], folder: Path, options: argparse.Namespace
                 folders.discard(folder)
             return None
         Status(folder).say(state, exit_code=code, error=str(error).split("\n")[0])
-        return log.write_traceback(folder, error)
+        try:
+            return log.write_traceback(folder, error)
+        except OSError:  # the disk is full
+            return None
 
     with folders.held(folder) if here().first else nullcontext():  # or nothing of it is ours to say
         try:
+            if here().first:
+                clear(folder)
             train(config, folder, listener, options.force)
             if here().first:
                 folders.point_latest(folder)
@@ -128,11 +134,29 @@ def supervised(config: dict[str, Any], folder: Path, options: argparse.Namespace
                         place = os.path.relpath(folder)
                         print(f"\nsaved {place}      to go on: mmfuse train --resume {place}", file=sys.stderr)
                 raise stop from error
+            error = no_room(error, folder, begun=keep or Status.read(folder) != "created")
             if isinstance(error, UserError):
                 where = ended("failed", error.exit_code, error)
                 raise type(error)(f"{error}" + (f"\n  the traceback is in {where}" if where else "")) from error
             ended("failed", 1, error)
             raise
+
+
+def no_room(error: BaseException, folder: Path, begun: bool) -> BaseException:
+    """What is said of a disk that is full; of anything else, that."""
+    from mmfuse.atomic import full
+
+    short = full(error)
+    if short is None or isinstance(error, UserError):
+        return error
+    place = os.path.relpath(folder)
+    on = f"make room, then mmfuse train --resume {place}" if begun else "make room, or output_dir=DIR elsewhere"
+    said = "; its last checkpoint is whole" if any(folder.glob("seed-*/checkpoints/last.ckpt")) else ""
+    told = TrainingError(
+        f"the disk is full: {short.filename or place} cannot be written ({short.strerror}){said}\n  to go on: {on}"
+    )
+    told.__cause__ = error
+    return told
 
 
 def give_way(error: BaseException, folder: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from mmfuse.errors import ConfigError
+from mmfuse.record import pruned
 
 RECORD = ("config.yaml", "status.json")
 DEPTH = 3  # folders of sweeps hold folders of runs
@@ -95,7 +96,8 @@ def load(folder: Path) -> Run | LeftOut:
     try:
         state = json.loads((folder / "status.json").read_bytes())["state"]
         if state != "done":
-            return LeftOut(folder, state)
+            why = pruned.told(folder)
+            return LeftOut(folder, state if why is None else f"pruned {pruned.in_words(why)}")
         with open(folder / "config.yaml", "rb") as file:
             cfg = yaml.load(file, QUICK)  # a safe loader, whichever it is
         manifest, metrics = (json.loads((folder / f"{name}.json").read_bytes()) for name in ("manifest", "metrics"))

@@ -21,6 +21,11 @@ class Argument(NamedTuple):
     def place(self) -> str:
         return f"   (command line, argument {self.number})"
 
+    @property
+    def text(self) -> str:
+        """As typed."""
+        return f"{self.sign}{self.key}={self.value}"
+
     def names(self) -> list[str] | None:
         """Those of a list of plain words, [a,b], or of a single one; None where it is something else."""
         inside = self.value.strip().removeprefix("[").removesuffix("]").strip()
@@ -41,10 +46,10 @@ class Argument(NamedTuple):
         return True, self.value
 
 
-def parse(typed: Sequence[str], many: bool = False) -> list[Argument]:
-    """`many`: a value may be several, as those of a sweep are."""
+def parse(typed: Sequence[str], many: bool = False, first: int = 1) -> list[Argument]:
+    """`many`: a value may be several, as those of a sweep are. `first`: the number of the first."""
     found = []
-    for number, text in enumerate(typed, start=1):
+    for number, text in enumerate(typed, start=first):
         match = re.fullmatch(r"(\+\+|\+|~)?([\w./@:-]+)(?:=(.*))?", text, re.DOTALL)
         if not match or (match[3] is None and match[1] != "~"):
             raise ConfigError(

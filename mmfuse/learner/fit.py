@@ -7,20 +7,20 @@ from typing import NamedTuple
 
 import pytorch_lightning as L
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch.utils.data import DataLoader
 
 from mmfuse.data.batches import enter
 from mmfuse.errors import ConfigError, DataError, TrainingError
 from mmfuse.learner.averaging import NO_AVERAGE, Average, Averaging
-from mmfuse.learner.checkpoints import LAST, AtomicCheckpoints, Newest
+from mmfuse.learner.checkpoints import BEST, LAST, AtomicCheckpoints, Newest, written
 from mmfuse.learner.epochs import Epochs
 from mmfuse.learner.gathered import in_turn, of_first
 from mmfuse.learner.lean import lean
 from mmfuse.learner.learner import Learner, joined
+from mmfuse.learner.pace import Pace
 from mmfuse.learner.placed import Placed
-from mmfuse.learner.settled import Best, Early
+from mmfuse.learner.settled import Best, Early, Last
 from mmfuse.learner.stop import Stop
 from mmfuse.learner.tell import Tell
 from mmfuse.ranks import here
@@ -71,13 +71,19 @@ def fit(
         ) from error
     except DataError as error:  # from a loader's worker, with its traceback for a message
         raise DataError(str(error).rpartition("DataError: ")[2].strip()) from error
-    if not of_first(
-        (checkpoints / "best.ckpt").exists()
-    ):  # it was stopped, by max_steps or max_time, before any validation
-        trainer.save_checkpoint(checkpoints / "best.ckpt")
-    saved = torch.load(checkpoints / "best.ckpt", map_location="cpu", weights_only=True)
+    held(trainer).flush()
+    if not of_first((checkpoints / BEST).exists()):  # it was stopped, by max_steps or max_time, before any validation
+        trainer.save_checkpoint(checkpoints / BEST)
+        held(trainer).flush()
+    saved = torch.load(checkpoints / BEST, map_location="cpu", weights_only=True)
     learner.load_state_dict(saved["state_dict"])
     return trainer
+
+
+def held(trainer: L.Trainer) -> AtomicCheckpoints:
+    found = trainer.strategy.checkpoint_io
+    assert isinstance(found, AtomicCheckpoints)
+    return found
 
 
 def build(
@@ -98,7 +104,8 @@ def build(
         enable_version_counter=False,
         auto_insert_metric_name=False,
     )
-    last = ModelCheckpoint(checkpoints, filename="last", enable_version_counter=False)  # after every epoch
+    pace = Pace()
+    last = Last(pace, dirpath=checkpoints, filename="last", enable_version_counter=False)
     early = Early(
         patience.settles,
         monitor=patience.monitor,
@@ -110,7 +117,7 @@ def build(
     )
     averages = [] if averaging.kind == "none" else [Average(averaging)]  # before Stop, which may save the same step
     try:
-        stop = Stop(checkpoints / LAST, minutes)
+        stop = Stop(checkpoints / LAST, minutes, pace)
         trainer = make_trainer(
             callbacks=[Epochs(), Tell(listener), *averages, stop, early, best, last],
             plugins=[AtomicCheckpoints(), Placed(here())],
@@ -137,9 +144,9 @@ def steps(train: DataLoader[Batch]) -> int | None:
 
 def keep(learner: Learner, checkpoints: Path) -> None:
     """What the learner has learned since its best epoch, as best.ckpt."""
-    saved = torch.load(checkpoints / "best.ckpt", map_location="cpu", weights_only=True)
+    saved = torch.load(checkpoints / BEST, map_location="cpu", weights_only=True)
     if here().first:
-        AtomicCheckpoints().save_checkpoint(saved | {"state_dict": learner.state_dict()}, checkpoints / "best.ckpt")
+        written(saved | {"state_dict": learner.state_dict()}, checkpoints / BEST)
 
 
 def predict(

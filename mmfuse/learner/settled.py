@@ -5,6 +5,9 @@ from typing import Any
 import pytorch_lightning as L
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 
+from mmfuse.learner.gathered import largest
+from mmfuse.learner.pace import Pace
+
 
 class Settled(L.Callback):
     """In front of a callback that judges epochs: it hears of none before the first that may be judged."""
@@ -29,3 +32,33 @@ class Early(Settled, EarlyStopping):
 
 
 class Best(Settled, ModelCheckpoint): ...
+
+
+class Last(ModelCheckpoint):
+    """After an epoch, or where validation is more often after that, as the pace allows; and after the last one."""
+
+    def __init__(self, pace: Pace, **settings: Any):
+        super().__init__(**settings)
+        self.pace = pace
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self.wanted(trainer):
+            super().on_validation_end(trainer, pl_module)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self.wanted(trainer):
+            super().on_train_epoch_end(trainer, pl_module)
+
+    def _save_checkpoint(self, trainer: L.Trainer, filepath: str) -> None:
+        with self.pace.saving():
+            super()._save_checkpoint(trainer, filepath)
+
+    def wanted(self, trainer: L.Trainer) -> bool:
+        """All ranks save, or none."""
+        return bool(largest([float(ends(trainer) or self.pace.due)])[0])
+
+
+def ends(trainer: L.Trainer) -> bool:
+    """Whether this epoch may be the last."""
+    epochs, steps = trainer.max_epochs or -1, trainer.max_steps
+    return trainer.should_stop or 0 < epochs <= trainer.current_epoch + 1 or 0 < steps <= trainer.global_step

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from mmfuse.atomic import write_text
 from mmfuse.errors import ConfigError
 from mmfuse.record.status import Status
@@ -66,6 +64,8 @@ def of_job(outputs: Path, overrides: str) -> Path | None:
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
     """Within, no other process may write there; a process that dies lets go."""
+    from filelock import FileLock, Timeout  # which takes longer than all else that tells how runs stand
+
     lock = FileLock(folder / ".lock", timeout=0)
     try:
         lock.acquire()
@@ -84,6 +84,8 @@ def is_held(folder: Path) -> bool:
     """Whether a process is at it."""
     if not (folder / ".lock").exists():
         return False
+    from filelock import FileLock, Timeout
+
     try:
         with FileLock(folder / ".lock", timeout=0):
             return False

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Literal
 
-from mmfuse.atomic import write_json
+from mmfuse.atomic import as_json, full, write_text
 from mmfuse.ranks import here
 from mmfuse.record.manifest import now
 
@@ -27,7 +27,13 @@ class Status:
         about = {"state": state, "heartbeat": now(), "exit_code": exit_code}
         where = {"host": socket.gethostname(), "pid": os.getpid()}
         job = {"job": os.environ["SLURM_JOB_ID"]} if "SLURM_JOB_ID" in os.environ else {}
-        write_json(self.path, about | where | job | ({"error": error} if error else {}))
+        text = as_json(about | where | job | ({"error": error} if error else {}))
+        try:
+            write_text(self.path, text)
+        except OSError as short:
+            if not full(short) or not self.path.exists():
+                raise
+            self.path.write_text(text, encoding="utf-8")  # what it takes of a full disk is its own already
 
     def beat(self) -> None:
         """Still running; written every few seconds at most."""

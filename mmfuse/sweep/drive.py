@@ -3,14 +3,9 @@
 All that it must know after it was killed stands in the folders.
 """
 
-import json
-import os
-import signal
-import socket
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -94,7 +89,7 @@ class Drive:
         for folder, run in self.running.items():
             if self.source.gives_up(folder) and run.folder not in self.hopeless:
                 self.hopeless.add(run.folder)
-                end(folder)
+                self.launcher.end(folder)
 
     def fill(self) -> int:
         """Starts as many as there is room for; what other processes are at is left to them."""
@@ -168,13 +163,5 @@ class Drive:
         kind = {2: ConfigError, 3: DataError}.get(code, TrainingError)
         raise kind(
             f"the first {FIRST} runs failed alike, and the rest was not begun: {error}\n"
-            f"  the logs are in {self.folder}/*/output.log"
+            f"  the logs are in {self.launcher.logs(self.folder)}"
         )
-
-
-def end(folder: Path) -> None:
-    """Asks a run of this machine to save and end. On another, it is left to its own end."""
-    with suppress(OSError, ValueError, KeyError):
-        about = json.loads((folder / "status.json").read_text(encoding="utf-8"))
-        if about["host"] == socket.gethostname():
-            os.kill(about["pid"], signal.SIGTERM)

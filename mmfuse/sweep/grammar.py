@@ -7,15 +7,17 @@ int(interval(1,9)) and tag(log,interval(1e-4,1e-1)). As with Hydra's own sweeper
 import math
 from collections.abc import Sequence
 from decimal import Decimal
+from difflib import get_close_matches
 from functools import cached_property
 from random import Random
 from typing import Any, NamedTuple
 
-from mmfuse.config.arguments import parse, quoted
+from mmfuse.config.arguments import Argument, parse, quoted
 from mmfuse.config.catalog import Catalog
 from mmfuse.errors import ConfigError
 
 OWN = ("sweep", "launcher")
+ALIKE = 0.8  # of which "seed" and "sweep" have less
 
 
 class Axis:
@@ -73,7 +75,7 @@ class Axis:
 class Typed(NamedTuple):
     axes: list[Axis]
     fixed: list[str]  # what all runs have alike
-    own: list[str]  # of the sweep and its launcher
+    own: list[Argument]  # of the sweep and its launcher
 
 
 def read(typed: Sequence[str], catalog: Catalog) -> Typed:
@@ -81,12 +83,13 @@ def read(typed: Sequence[str], catalog: Catalog) -> Typed:
     from hydra.errors import HydraException
 
     parser = OverridesParser.create()
-    axes, fixed, own = dict[str, Axis](), dict[str, str](), list[str]()
+    axes, fixed, own = dict[str, Axis](), dict[str, str](), list[Argument]()
     for argument, text in zip(parse(typed, many=True), typed, strict=True):
         if argument.key.split(".")[0] in OWN:
-            parse([text])  # which takes one value
-            own.append(text)
+            own += parse([text], first=argument.number)  # which takes one value
             continue
+        if meant := get_close_matches(argument.key.split(".")[0], OWN, 1, ALIKE):
+            raise ConfigError(f"unknown key '{argument.key}'{argument.place}\n  did you mean '{meant[0]}'?")
         if argument.sign == "~":
             fixed[text] = text
             continue

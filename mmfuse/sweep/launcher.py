@@ -4,13 +4,20 @@ A run is a folder. What is started is `python -m mmfuse.worker FOLDER`, wherever
 with one, and the folder's status.json says how it is.
 """
 
+import json
+import os
+import signal
+import socket
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 
 class Launcher(ABC):
     """Told which runs to start, it tells which have ended."""
+
+    alike = True  # whether a run's devices are such as are here, so that encoders say the same there
 
     @property
     @abstractmethod
@@ -24,6 +31,17 @@ class Launcher(ABC):
     @abstractmethod
     def ended(self) -> list[tuple[Path, int]]:
         """Runs that have ended since it was last asked, with exit codes: the commands', or minus a signal's number."""
+
+    def end(self, folder: Path) -> None:
+        """Asks one run to save and end, and does not wait. Here: by its process, if that is of this machine."""
+        with suppress(OSError, ValueError, KeyError):
+            about = json.loads((folder / "status.json").read_text(encoding="utf-8"))
+            if about["host"] == socket.gethostname():
+                os.kill(about["pid"], signal.SIGTERM)
+
+    def logs(self, sweep: Path) -> str:
+        """Where what runs said is."""
+        return f"{sweep}/*/output.log"
 
     @abstractmethod
     def stop(self) -> None:

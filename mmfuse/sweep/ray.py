@@ -18,6 +18,7 @@ from mmfuse.sweep.launcher import Launcher
 from mmfuse.sweep.lost import exit_code, lost
 from mmfuse.sweep.ray_task import work
 
+LOGS = "ray"  # beside the runs
 STORE = 80_000_000  # bytes of Ray's object store: tasks hand over nothing but paths and codes
 
 EVERY = 5.0  # seconds between looks at what the cluster has
@@ -40,6 +41,7 @@ class RayLauncher(Launcher):
         if cpus == gpus == 0:
             raise ValueError("cpus=0 and gpus=0: of one of them a run takes a share")
         self.ray, self.own = connected(address)
+        self.alike = not gpus
         self.cpus, self.gpus, self.at_once, self.allow = cpus, gpus, at_once, tuple(allow)
         self.most, self.due = at_once or 0, 0.0  # runs that Ray is given, and when the cluster is looked at again
         if self.own and self.fit() < 1:
@@ -70,7 +72,7 @@ class RayLauncher(Launcher):
         allowed = [word for package in self.allow for word in ("--allow", package)]
         for folder in folders:
             command = ["-m", "mmfuse.worker", str(folder.resolve()), "--quiet", *allowed]
-            log = folder.resolve().parent / "ray" / f"{folder.name}.log"
+            log = folder.resolve().parent / LOGS / f"{folder.name}.log"
             self.given[self.task.remote(folder.resolve(), command, Path.cwd(), log)] = folder
 
     def ended(self) -> list[tuple[Path, int]]:
@@ -95,6 +97,15 @@ class RayLauncher(Launcher):
         if code == -signal.SIGTERM:  # before it could listen
             return 75
         return code if code >= 0 else lost(folder, f"killed by {signal.Signals(-code).name}", code)
+
+    def end(self, folder: Path) -> None:
+        """A task that waits never begins; the worker of one that runs is told."""
+        for reference, given in self.given.items():
+            if given == folder:
+                self.ray.cancel(reference, force=False)
+
+    def logs(self, sweep: Path) -> str:
+        return f"{sweep / LOGS}/*.log"
 
     def stop(self) -> None:
         for reference in self.given:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmfuse.atomic import write_json
+from mmfuse.record import pruned
 from mmfuse.record.status import Status
 from mmfuse.sweep.grammar import Axis
 from mmfuse.sweep.metric import curve, final
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial, Trial
 
-PRUNED = "pruned.json"  # in the folder of a run that was given up, and is not to be gone on with
+PRUNED = pruned.FILE
 
 
 def is_pruned(folder: Path) -> bool:

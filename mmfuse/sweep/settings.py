@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from mmfuse.config import schema
 from mmfuse.config import target as targets
-from mmfuse.config.arguments import Argument, parse, quoted
+from mmfuse.config.arguments import Argument, quoted
 from mmfuse.config.catalog import Catalog
 from mmfuse.config.fields import of_file, of_part, parsed, within
 from mmfuse.config.precheck import located
@@ -20,8 +20,7 @@ class Own(NamedTuple):
     name: str  # of the launcher
 
 
-def own(typed: Sequence[str], catalog: Catalog, allow: Collection[str]) -> Own:
-    arguments = parse(typed)
+def own(arguments: Sequence[Argument], catalog: Catalog, allow: Collection[str]) -> Own:
     chosen = next((a for a in reversed(arguments) if a.key == "launcher"), None)
     name = chosen.value if chosen else "local"
     file = located(catalog.find, chosen, "launcher", name)

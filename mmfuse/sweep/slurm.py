@@ -73,11 +73,13 @@ class SlurmLauncher(Launcher):
             "signal_delay_s": signal_delay_s,
             "additional_parameters": {"requeue": True},
         }
+        self.alike = not gpus
         self.max_requeues, self.poll_s, self.allow = max_requeues, poll_s, tuple(allow)
         self.at_once = UNLIMITED if at_once is None else at_once
         self.given: dict[Path, Given] = {}
         self.due = 0.0  # when the queue may be asked again, on the monotonic clock
         self.stopping = False
+        self.unwanted, self.cancelled = set[Path](), set[Path]()  # runs that were asked to end; of these, by Slurm
 
     @property
     def room(self) -> int:
@@ -134,19 +136,32 @@ class SlurmLauncher(Launcher):
             return []
         self.due = time.monotonic() + self.poll_s
         try:
+            slurm_queue.cancel(self.given[folder].job for folder in self.unwanted - self.cancelled)
+            self.cancelled |= self.unwanted
             said = slurm_queue.states(given.job for given in self.given.values())
         except slurm_queue.SilentError:
             return []
         over = {f: given for f, given in self.given.items() if not slurm_queue.alive(said, given.job)}
         self.given = {folder: given for folder, given in self.given.items() if folder not in over}
-        return [(folder, self.verdict(folder, given, said.get(given.job))) for folder, given in over.items()]
+        found = [(folder, self.verdict(folder, given, said.get(given.job))) for folder, given in over.items()]
+        self.unwanted -= over.keys()
+        self.cancelled -= over.keys()
+        return found
+
+    def end(self, folder: Path) -> None:
+        """When Slurm is asked next: it sends SIGTERM, and a job that is cancelled does not come back."""
+        if folder in self.given:
+            self.unwanted.add(folder)
+
+    def logs(self, sweep: Path) -> str:
+        return f"{sweep / LOGS}/*_log.err, and what was printed in *_log.out"
 
     def verdict(self, folder: Path, given: Given, state: str | None) -> int:
         """The run's own exit code; where it could not tell one, what became of the job is its failure."""
         (folder / JOB).unlink(missing_ok=True)
         own = exit_code(folder) if spoken(folder) != given.before else None
         if state == "CANCELLED":
-            if self.stopping:
+            if self.stopping or folder in self.cancelled:
                 return 75 if own is None else own
             return lost(folder, f"cancelled: scancel {given.job}")
         if state == "OUT_OF_MEMORY" and (own is None or own < 0):
