@@ -1,0 +1,84 @@
+"""Rows of one cell become one row, whose steps they are, in the table's order: the utterances of a video, say.
+
+Features of a row become a step of a sequence, and a row's class the label of a step (kind: tokens). A row without
+features is a missing step, of NaN, and one without a label has -1.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mmfuse.errors import ConfigError, DataError
+from mmfuse.tasks.labels import has_label
+from mmfuse.tasks.tokens import Tokens
+from mmfuse.types import Examples
+
+
+def joined(examples: Examples, by: Sequence[Any], column: str, of: str) -> Examples:
+    """`by` is the cell of each row, in `column`; the tasks label the steps of the modality `of`."""
+    places = grouped(by, column)
+    whole = list(places.values())
+    return replace(
+        examples,
+        raw={m: [stacked([values[row] for row in rows], m) for rows in whole] for m, values in examples.raw.items()},
+        targets={t: listed(target, whole) for t, target in examples.targets.items()},
+        tasks={t: Tokens(task.classes, of) for t, task in examples.tasks.items()},
+        ids=list(places),
+        split=shared(examples.split, places, column, "split"),
+        groups=shared(examples.groups, places, column, "group"),
+        extras={},
+    )
+
+
+def refuse_other_kinds(modalities: Mapping[str, Mapping[str, Any]], tasks: Mapping[str, Mapping[str, Any]]) -> None:
+    """Steps are rows of numbers, and have classes."""
+    for what, entries, kind in (("modalities", modalities, "sequence"), ("tasks", tasks, "tokens")):
+        for name, about in entries.items():
+            if about["kind"] != kind:
+                raise ConfigError(
+                    f"dataset.by: its rows are steps, and dataset.{what}.{name} is of kind {about['kind']}"
+                    f"\n  to go on: dataset.{what}.{name}.kind={kind}, or dataset.by=null"
+                )
+
+
+def grouped(by: Sequence[Any], column: str) -> dict[str, list[int]]:
+    """By cell: the numbers of its rows."""
+    places: dict[str, list[int]] = {}
+    for row, cell in enumerate(by):
+        if cell is None:
+            raise DataError(f"column '{column}', row {row}: dataset.by joins rows by it, and the cell is empty")
+        places.setdefault(str(cell), []).append(row)
+    return places
+
+
+def stacked(values: Sequence[Any], modality: str) -> np.ndarray | None:
+    """(T, D) of T vectors; None where all are missing."""
+    found = [None if value is None else np.asarray(value, np.float32) for value in values]
+    widths = {array.shape for array in found if array is not None}
+    if not widths:
+        return None
+    if len(widths) > 1 or len(width := widths.pop()) != 1:
+        raise DataError(f"modality '{modality}': one vector a row is needed to join rows to sequences of one width")
+    return np.stack([np.full(width, np.nan, np.float32) if array is None else array for array in found])
+
+
+def listed(target: np.ndarray, places: Sequence[Sequence[int]]) -> np.ndarray:
+    """(N,) of one array of labels a joined row; None where none of its steps has one."""
+    found = np.empty(len(places), dtype=object)
+    for place, rows in enumerate(places):
+        found[place] = target[rows] if has_label(target[rows]).any() else None
+    return found
+
+
+def shared(values: np.ndarray | None, places: Mapping[str, Sequence[int]], column: str, what: str) -> np.ndarray | None:
+    """(N,) what the rows of each cell have in common."""
+    if values is None:
+        return None
+    for cell, rows in places.items():
+        if len(found := sorted({str(value) for value in values[rows]})) > 1:
+            raise DataError(
+                f"dataset.by={column}: the rows of '{cell}' are of more than one {what}: {', '.join(found[:4])}"
+            )
+    return values[[rows[0] for rows in places.values()]]
