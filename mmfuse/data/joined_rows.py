@@ -4,12 +4,15 @@ Features of a row become a step of a sequence, and a row's class the label of a 
 features is a missing step, of NaN, and one without a label has -1.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mmfuse.data.modality_columns import load
 from mmfuse.errors import ConfigError, DataError
 from mmfuse.tasks.labels import has_label
 from mmfuse.tasks.tokens import Tokens
@@ -22,7 +25,7 @@ def joined(examples: Examples, by: Sequence[Any], column: str, of: str) -> Examp
     whole = list(places.values())
     return replace(
         examples,
-        raw={m: [stacked([values[row] for row in rows], m) for rows in whole] for m, values in examples.raw.items()},
+        raw={m: [stacked(values, rows, m) for rows in whole] for m, values in examples.raw.items()},
         targets={t: listed(target, whole) for t, target in examples.targets.items()},
         tasks={t: Tokens(task.classes, of) for t, task in examples.tasks.items()},
         ids=list(places),
@@ -53,15 +56,32 @@ def grouped(by: Sequence[Any], column: str) -> dict[str, list[int]]:
     return places
 
 
-def stacked(values: Sequence[Any], modality: str) -> np.ndarray | None:
-    """(T, D) of T vectors; None where all are missing."""
-    found = [None if value is None else np.asarray(value, np.float32) for value in values]
-    widths = {array.shape for array in found if array is not None}
+def stacked(values: Sequence[Any], rows: Sequence[int], modality: str) -> np.ndarray | None:
+    """(T, D) of the vectors of T rows; None where all are missing."""
+    found = [None if values[row] is None else vector(values[row], row, modality) for row in rows]
+    widths = {len(array) for array in found if array is not None}
     if not widths:
         return None
-    if len(widths) > 1 or len(width := widths.pop()) != 1:
-        raise DataError(f"modality '{modality}': one vector a row is needed to join rows to sequences of one width")
-    return np.stack([np.full(width, np.nan, np.float32) if array is None else array for array in found])
+    if len(widths) > 1:
+        raise DataError(
+            f"modality '{modality}', rows {list(rows)[:4]}: they are to be steps, and {widths} features wide"
+        )
+    missing = np.full(widths.pop(), np.nan, np.float32)
+    return np.stack([missing if array is None else array for array in found])
+
+
+def vector(value: Any, row: int, modality: str) -> np.ndarray:
+    """(D,) of an array, a list or its JSON, or a file of one array."""
+    try:
+        held = load(value, None) if isinstance(value, Path) else json.loads(value) if isinstance(value, str) else value
+        array = np.asarray(held, np.float32)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"modality '{modality}', row {row}: a vector is needed, and not {str(value)[:40]}") from error
+    if array.ndim != 1 or not len(array):
+        raise DataError(
+            f"modality '{modality}', row {row}: a vector is needed, to be a step; its shape is {array.shape}"
+        )
+    return array
 
 
 def listed(target: np.ndarray, places: Sequence[Sequence[int]]) -> np.ndarray:
