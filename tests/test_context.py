@@ -1,4 +1,4 @@
-"""Models of rows whose steps are labelled: which steps they hear, their equations in numpy, and that padding is none."""
+"""Models of rows whose steps are labelled: what each step hears, their equations in numpy, and that padding is none."""
 
 import numpy as np
 import pytest

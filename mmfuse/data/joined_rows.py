@@ -15,19 +15,20 @@ import numpy as np
 from mmfuse.data.modality_columns import load
 from mmfuse.errors import ConfigError, DataError
 from mmfuse.tasks.labels import has_label
+from mmfuse.tasks.multiclass import Multiclass
 from mmfuse.tasks.tokens import Tokens
 from mmfuse.types import Examples
 
 
 def joined(examples: Examples, by: Sequence[Any], column: str, of: str) -> Examples:
-    """`by` is the cell of each row, in `column`; the tasks label the steps of the modality `of`."""
+    """`by` is the cell of each row, in `column`; tasks of one class of several label the steps of the modality `of`."""
     places = grouped(by, column)
     whole = list(places.values())
     return replace(
         examples,
         raw={m: [stacked(values, rows, m) for rows in whole] for m, values in examples.raw.items()},
         targets={t: listed(target, whole) for t, target in examples.targets.items()},
-        tasks={t: Tokens(task.classes, of) for t, task in examples.tasks.items()},
+        tasks={t: Tokens(task.classes, of) for t, task in examples.tasks.items() if isinstance(task, Multiclass)},
         ids=list(places),
         split=shared(examples.split, places, column, "split"),
         groups=shared(examples.groups, places, column, "group"),

@@ -23,7 +23,7 @@ from mmfuse.types import Fused, Fusion, Signal, Signals
 
 
 class CatfFusion(Fusion):
-    steps = True
+    by_step = True
 
     def __init__(
         self,

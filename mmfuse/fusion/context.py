@@ -20,7 +20,7 @@ from mmfuse.types import Fusion, Signal, Signals
 
 
 class ContextFusion(Fusion):
-    steps = True
+    by_step = True
 
     def __init__(
         self,

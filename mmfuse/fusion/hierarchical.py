@@ -28,7 +28,7 @@ from mmfuse.types import Fusion, Signal, Signals
 
 
 class HierarchicalFusion(Fusion):
-    steps = True
+    by_step = True
 
     def __init__(
         self,

@@ -27,7 +27,7 @@ from mmfuse.types import Fusion, Signal, Signals
 
 
 class MmmuBaFusion(Fusion):
-    steps = True
+    by_step = True
 
     def __init__(self, dims: dict[str, int], units: int = 100, dropout: float = 0.5, align: Align = "require"):
         """`units` is D, and dropout of what the dense layers say."""

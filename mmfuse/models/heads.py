@@ -13,11 +13,11 @@ from torch.nn import functional as F
 from mmfuse.types import Encoder, Signal, Signals, Task
 
 
-def head(task: Task, encoders: Mapping[str, Encoder], fused: int, steps: bool = False) -> nn.Module:
-    """Takes the fused signal, `fused` wide and of `steps` or a vector, and what each modality was encoded to."""
+def head(task: Task, encoders: Mapping[str, Encoder], fused: int, by_step: bool = False) -> nn.Module:
+    """Takes the fused signal, `fused` wide and a vector or `by_step`, and what each modality was encoded to."""
     if task.between:
         return Codes(task.between, {m: encoders[m].dim for m in task.between})
-    if task.of is not None and steps:
+    if task.of is not None and by_step:
         return FusedStepHead(fused, task.size)
     if task.of is not None:
         return StepHead(task.of, encoders[task.of].dim + fused, task.size)

@@ -34,13 +34,13 @@ class UnimodalHeads(Objective):
 
     def forward(self, outputs: Outputs, batch: Batch) -> Losses:
         losses: Losses = {}
-        for m, heads in self.heads.items():
+        for m in self.heads:
             signal = outputs.encoded[m]
             for t, task in self.tasks.items():
                 target = masks.labelled(batch.targets[t], signal.present)
                 if task.of is None:
-                    said = heads[t](signal.pooled())  # (B, K)
+                    said = self.heads[m][t](signal.pooled())  # (B, K)
                 else:
-                    said = heads[t](torch.where(signal.mask.unsqueeze(-1), signal.data, 0.0))  # (B, T, K)
+                    said = self.heads[m][t](torch.where(signal.mask.unsqueeze(-1), signal.data, 0.0))  # (B, T, K)
                 losses[f"heads/{m}-{t}"] = self.weight * task.loss(said, target)
         return losses
