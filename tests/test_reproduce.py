@@ -236,7 +236,7 @@ def test_without_data_it_is_said_where_they_are_to_be_had(tmp_path, monkeypatch,
     monkeypatch.setenv("MMFUSE_DATA", str(tmp_path))
     assert main(["reproduce", "mosi_bclstm", f"output_dir={tmp_path / 'out'}"]) == 0
     said = capsys.readouterr().out
-    assert "21 NO DATA" in said
+    assert "22 NO DATA" in said
     assert "https://github.com/declare-lab/multimodal-deep-learning" in said
     assert not (tmp_path / "out").exists()
     monkeypatch.setattr(

@@ -1,10 +1,10 @@
 """CATF-LSTM: attention over the modalities of each step, and then over the steps of the row.
 
 Poria et al., Multi-level Multiple Attentions for Contextual Multimodal Sentiment Analysis, ICDM 2017,
-https://doi.org/10.1109/ICDM.2017.134. A dense layer takes each modality to one width, B_t = [b_1, ..., b_M]; AT-Fusion
-weighs them, P = tanh(W B_t + c), a = softmax(w . P), F_t = B_t a; an LSTM runs over F, and each of its steps reads all
-of them by an attention of its own place (CAT-LSTM, mmfuse/step_attention.py). The paper's W has no c, and it trains
-CAT-LSTMs of single modalities before: encoder=cat_lstm, with objectives and schedule as for fusion=context.
+https://doi.org/10.1109/ICDM.2017.134. A dense layer with tanh takes each modality to one width, B_t = [b_1, ..., b_M];
+AT-Fusion weighs them, P = tanh(W B_t + c), a = softmax(w . P), F_t = B_t a; an LSTM runs over F, and each of its steps
+reads all of them by an attention of its own place (CAT-LSTM, mmfuse/step_attention.py). The paper's W has no c, and it
+trains CAT-LSTMs of single modalities before: encoder=cat_lstm, with objectives and schedule as for fusion=context.
 
 What comes out are steps. An absent modality weighs 0, at every step or at those that it lacks; a row without any is
 absent. Parameters, with u = dim: sum of (d_m + 1) u + (u + 2) u + 8 u (u + 1) + longest (3 u^2 + u).
