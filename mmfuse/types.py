@@ -330,6 +330,7 @@ class Fusion(nn.Module, ABC):
     decides: ClassVar[bool] = False  # whether it takes each modality's logits of classes, one of which is right
     replaces: ClassVar[bool] = False  # whether its lesson has a loss that stands in place of the task's
     remembers: ClassVar[bool] = False  # whether its lesson keeps what each row of the data set cost
+    by_step: ClassVar[bool] = False  # whether it returns a step for each that the modalities have side by side
 
     @abstractmethod
     def forward(self, signals: Signals) -> Signal: ...

@@ -23,6 +23,10 @@ def two_layers(wide: int, out: int) -> int:
     return (wide + 1) * 64 + 65 * out
 
 
+def pairs(d: Sequence[int]) -> int:
+    return len(d) * (len(d) - 1) // 2
+
+
 COUNTS: dict[str, Callable[[Sequence[int], int], int]] = {
     "concat": lambda d, dim: (sum(d) + 1) * dim,
     "gated": lambda d, dim: 2 * sum(d) * dim if len(d) == 2 else (1 + len(d)) * sum(d) * dim,
@@ -50,6 +54,14 @@ COUNTS: dict[str, Callable[[Sequence[int], int], int]] = {
         + two_layers(128 * len(d), 64)
         + 2 * two_layers(128 * len(d) + 64, 64)
         + two_layers(64 * len(d) + 64, dim)
+    ),
+    "context": lambda d, dim: 2 * 128 * 4 * (sum(d) + 130) + 257 * dim,
+    "catf": lambda d, dim: (
+        sum(n + 1 for n in d) * dim + (dim + 2) * dim + 8 * dim * (dim + 1) + 64 * (3 * dim + 1) * dim
+    ),
+    "mmmu_ba": lambda d, dim: sum(n + 1 for n in d) * 100,
+    "hierarchical": lambda d, dim: (
+        (sum(n + 1 for n in d) + 3 * pairs(d) + (pairs(d) + 1) * (pairs(d) > 1)) * dim  # without a network
     ),
     "sum": lambda d, dim: sum(n + 1 for n in d) * dim if len(set(d)) > 1 else 0,
     "tfn": lambda d, dim: (prod(n + 1 for n in d) + 1) * dim,  # no width is above 32
@@ -84,10 +96,22 @@ TAKES: dict[str, Sequence[int]] = {  # numbers of modalities, where not any: oth
     "film": (2, 3, 4),
     "sigmoid_gate": (2, 3, 4),
     "mag": (2, 3, 4),
+    "mmmu_ba": (2, 3, 4),
+    "hierarchical": (2, 3, 4),
 }
-UNALIGNED = {"early": {"align": "resample"}, "mfn": {"align": "resample"}}  # keys, where modalities are not aligned
-STEPS = {"early", "mfn", "mult"}  # have weights that only several steps have use for, and late and task have one
+UNALIGNED = {
+    name: {"align": "resample"} for name in ("early", "mfn", "context", "catf", "mmmu_ba", "hierarchical")
+}  # keys, where modalities are not aligned
+STEPS = {
+    "early",
+    "mfn",
+    "mult",
+    "context",
+    "catf",
+}  # have weights that only several steps have use for, and late and task have one
 DECIDES = {"average", "product", "maximum", "vote", "stacking", "tmc", "qmf", "pdf"}  # logits of classes, in model=late
 MANY_OUTPUTS = DECIDES | {"mag"}  # make nothing of a task of one number in model=late, and refuse it
 NOT_AT: dict[str, Sequence[str]] = dict.fromkeys(DECIDES, ("feature", "task"))  # levels at which it is refused
-NOT_AT |= dict.fromkeys(("film", "sigmoid_gate", "mag", "cross_attention", "mult"), ("task",))  # of a single task
+NOT_AT |= dict.fromkeys(
+    ("film", "sigmoid_gate", "mag", "cross_attention", "mult", "mmmu_ba", "hierarchical"), ("task",)
+)  # of a single task

@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from mmfuse.cli import main
-from mmfuse.encoders.recurrent import run_packed
 from mmfuse.export import checked
+from mmfuse.recurrent import run_packed
 from mmfuse.stepwise import Stepwise
 
 KEYS = ["dataset=table", "dataset.file=rows.csv", "dataset.id=id", "fusion.dim=8", "strategy=multi_task"]

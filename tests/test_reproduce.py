@@ -236,7 +236,7 @@ def test_without_data_it_is_said_where_they_are_to_be_had(tmp_path, monkeypatch,
     monkeypatch.setenv("MMFUSE_DATA", str(tmp_path))
     assert main(["reproduce", "mosi_bclstm", f"output_dir={tmp_path / 'out'}"]) == 0
     said = capsys.readouterr().out
-    assert "10 NO DATA" in said
+    assert "22 NO DATA" in said
     assert "https://github.com/declare-lab/multimodal-deep-learning" in said
     assert not (tmp_path / "out").exists()
     monkeypatch.setattr(
@@ -324,3 +324,10 @@ def test_a_figure_that_the_run_does_not_produce_is_told(recorded, about, says):
     with pytest.raises(ConfigError) as told:
         results.cells(table, [run._replace(row=run.row._replace(**about))], place)
     assert says in str(told.value)
+
+
+def test_of_a_task_about_steps_the_labelled_ones_are_counted():
+    split = {"train": 20, "val": 4, "test": 9, "steps": {"mood": {"train": 211, "val": 40, "test": 95}}}
+    manifest = {"data": {"splits": [split]}}
+    assert [results.judged(manifest, side, "mood") for side in ("train", "test")] == [211, 95]
+    assert [results.judged(manifest, side, "kind") for side in ("train", "test")] == [20, 9]

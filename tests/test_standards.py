@@ -25,7 +25,7 @@ from mmfuse.run.prepare import load
 from mmfuse.types import Examples
 
 SHARED = Path(os.environ.get("MMFUSE_DATA", "data"))
-AT_HAND = ("av_digits", "easy_vqa", "handwritten6", "mosi_bclstm", "vqa_rad")
+AT_HAND = ("av_digits", "easy_vqa", "handwritten6", "mosi_bclstm", "mosi_bclstm_videos", "vqa_rad")
 GENERAL = (
     "table",
     "hf",
@@ -637,6 +637,23 @@ class TestAtHand:
         videos = {part: set(found.groups[found.split == part]) for part in ("train", "val", "test")}
         assert {part: len(v) for part, v in videos.items()} == {"train": 52, "val": 10, "test": 31}
         assert len(set.union(*videos.values())) == 93
+
+    def test_mosi_bclstm_videos(self, at_hand):
+        rows, root = at_hand("mosi_bclstm"), SHARED / "mosi_bclstm"
+        found = examples("mosi_bclstm_videos", root)
+        counts = {
+            part: [len(t) for t in found.targets["sentiment"][found.split == part]] for part in ("train", "val", "test")
+        }
+        assert {part: (len(n), sum(n)) for part, n in counts.items()} == {
+            "train": (52, 1199),
+            "val": (10, 248),
+            "test": (31, 752),
+        }
+        assert (min(map(min, counts.values())), max(map(max, counts.values()))) == (9, 63)
+        assert np.bincount(np.concatenate(found.targets["sentiment"][found.split == "test"])).tolist() == [285, 467]
+        for video in (0, 92):
+            own = [row for row, name in enumerate(rows.groups) if name == found.ids[video]]
+            np.testing.assert_array_equal(found.raw["audio"][video], np.stack([rows.raw["audio"][row] for row in own]))
 
     def test_vqa_rad(self, at_hand):
         found = at_hand("vqa_rad")

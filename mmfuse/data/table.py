@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mmfuse.data.cells import cells
+from mmfuse.data.joined_rows import joined, refuse_other_kinds
 from mmfuse.data.modality_columns import ModalityColumns
 from mmfuse.data.rows import read_rows
 from mmfuse.data.splits import named
@@ -36,20 +37,24 @@ class Table(Dataset):
         id: str | None = None,
         encoding: str = "utf-8",
         outside: bool = False,
+        by: str | None = None,
     ):
-        """`modalities` and `tasks` as configs/dataset/table.yaml describes them; paths as it says, too."""
+        """`modalities` and `tasks` as configs/dataset/table.yaml describes them; paths and `by` as it says, too."""
+        if by is not None:
+            refuse_other_kinds(modalities, tasks)
         self.root = Path(root or ".").expanduser()
         self.file = self.root / Path(file).expanduser()
         self.media = Path(media_root).expanduser() if media_root else self.file.parent
         self.modalities, self.tasks, self.id = modalities, tasks, id
-        self.encoding, self.outside = encoding, outside
+        self.encoding, self.outside, self.by = encoding, outside, by
 
     def load(self, split: str | None = None, group: str | None = None) -> Examples:
         rows = read_rows(self.file, self.encoding)
         tasks, targets = {}, {}
         for name, about in self.tasks.items():
-            tasks[name], targets[name] = target(rows, name, about)
-        return Examples(
+            own = dict(about) if self.by is None else {**about, "kind": "multiclass"}  # of a row, which is to be a step
+            tasks[name], targets[name] = target(rows, name, own)
+        examples = Examples(
             raw=self.raw(rows, self.modalities),
             columns={name: source(name, about) for name, about in self.modalities.items()},
             targets=targets,
@@ -59,9 +64,16 @@ class Table(Dataset):
             groups=np.array([str(v) for v in cells(rows, group)]) if group else None,
             extras=self.extras(rows, {split, group, self.id}),
         )
+        return self.by_cell(examples, rows)
+
+    def by_cell(self, examples: Examples, rows: pd.DataFrame) -> Examples:
+        if self.by is None:
+            return examples
+        of = next((about["of"] for about in self.tasks.values() if about.get("of")), next(iter(self.modalities)))
+        return joined(examples, cells(rows, self.by), self.by, of)
 
     def raw(self, rows: pd.DataFrame, modalities: Mapping[str, Mapping[str, Any]]) -> dict[str, Sequence[Any]]:
-        labelled = [about["of"] for about in self.tasks.values() if about["kind"] == "tokens"]
+        labelled = [str(about["of"]) for about in self.tasks.values() if about["kind"] == "tokens" and about.get("of")]
         columns = ModalityColumns(rows, self.root, self.media, self.outside, split_into_words=labelled)
         return {name: columns.read(name, about) for name, about in modalities.items()}
 
@@ -71,7 +83,7 @@ class Table(Dataset):
         there = {name: about for name, about in self.modalities.items() if self.tells(rows, name, about)}
         found = self.raw(rows, there)
         named = self.id is not None and self.id in rows
-        return Examples(
+        examples = Examples(
             raw={name: found.get(name, [None] * len(rows)) for name in self.modalities},
             columns={name: source(name, about) for name, about in self.modalities.items()},
             targets={},
@@ -79,6 +91,7 @@ class Table(Dataset):
             ids=[str(v) for v in cells(rows, self.id)] if self.id and named else [str(row) for row in range(len(rows))],
             extras=self.extras(rows, {self.id}),
         )
+        return self.by_cell(examples, rows)
 
     def tells(self, rows: pd.DataFrame, name: str, about: Mapping[str, Any]) -> bool:
         """Whether there is anything to read a modality from."""

@@ -8,8 +8,8 @@ the same unknown word.
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mmfuse.encoders.recurrent import run_packed
 from mmfuse.encoders.word_embedding import word_embedding
+from mmfuse.recurrent import run_packed
 from mmfuse.types import Encoder, Signal
 
 

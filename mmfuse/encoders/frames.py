@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from mmfuse.encoders.attention_blocks import Blocks
-from mmfuse.encoders.recurrent import run_packed
+from mmfuse.recurrent import run_packed
 from mmfuse.sinusoids import sinusoids
 from mmfuse.types import Encoder, Signal
 

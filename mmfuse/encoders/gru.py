@@ -5,7 +5,7 @@ Cho et al., Learning Phrase Representations using RNN Encoder-Decoder, 2014, htt
 
 from torch import nn
 
-from mmfuse.encoders.recurrent import run_packed
+from mmfuse.recurrent import run_packed
 from mmfuse.types import Encoder, Signal
 
 

@@ -5,7 +5,7 @@ Hochreiter and Schmidhuber, Long Short-Term Memory, 1997, https://doi.org/10.116
 
 from torch import nn
 
-from mmfuse.encoders.recurrent import run_packed
+from mmfuse.recurrent import run_packed
 from mmfuse.types import Encoder, Signal
 
 

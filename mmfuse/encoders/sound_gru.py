@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from torch import nn
 
-from mmfuse.encoders.recurrent import run_packed
 from mmfuse.encoders.spec_augment import SpecAugment
 from mmfuse.encoders.spectrum import Front
+from mmfuse.recurrent import run_packed
 from mmfuse.types import Encoder, Signal
 
 

@@ -16,7 +16,7 @@ from mmfuse.errors import ConfigError, TrainingError
 from mmfuse.learner.lean import lean
 from mmfuse.learner.learner import joined
 from mmfuse.learner.placed import Placed
-from mmfuse.models.heads import RowHead, StepHead
+from mmfuse.models.heads import FusedStepHead, RowHead, StepHead
 from mmfuse.ranks import here
 from mmfuse.types import Batch, Model, Task, Units
 
@@ -42,7 +42,7 @@ class Asked(L.LightningModule):
         fused: dict[str, Tensor] = {}
         with ExitStack() as hooks:
             for name, part in self.model.named_modules() if self.embeds else ():
-                if isinstance(part, RowHead | StepHead):
+                if isinstance(part, RowHead | StepHead | FusedStepHead):
                     hook = part.register_forward_pre_hook(keep_in(fused, name.rpartition("heads.")[2]))
                     hooks.callback(hook.remove)
             said = self.model.predict(heard)

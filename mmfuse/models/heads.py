@@ -1,4 +1,8 @@
-"""What reads a task's predictions off the fused signal: one vector for the row, one for each step, or none at all."""
+"""What reads a task's predictions off the fused signal: one vector for the row, one for each step, or none at all.
+
+Where steps are labelled and the fusion returns steps, each is read by itself; where it returns a vector, that stands
+beside each of the labelled modality's own steps.
+"""
 
 from collections.abc import Mapping
 
@@ -9,10 +13,12 @@ from torch.nn import functional as F
 from mmfuse.types import Encoder, Signal, Signals, Task
 
 
-def head(task: Task, encoders: Mapping[str, Encoder], fused: int) -> nn.Module:
-    """Takes the fused signal, `fused` wide, and what each modality was encoded to."""
+def head(task: Task, encoders: Mapping[str, Encoder], fused: int, by_step: bool = False) -> nn.Module:
+    """Takes the fused signal, `fused` wide and a vector or `by_step`, and what each modality was encoded to."""
     if task.between:
         return Codes(task.between, {m: encoders[m].dim for m in task.between})
+    if task.of is not None and by_step:
+        return FusedStepHead(fused, task.size)
     if task.of is not None:
         return StepHead(task.of, encoders[task.of].dim + fused, task.size)
     return RowHead(fused, task.size)
@@ -40,6 +46,17 @@ class StepHead(nn.Module):
         steps = own.data.masked_fill(~own.mask.unsqueeze(-1), 0.0)  # (B, T, D)
         beside = fused.pooled().unsqueeze(1).expand(-1, steps.shape[1], -1)  # (B, T, F)
         return self.linear(torch.cat([steps, beside], dim=-1))  # (B, T, K)
+
+
+class FusedStepHead(nn.Module):
+    """Each fused step by itself."""
+
+    def __init__(self, dim: int, size: int):
+        super().__init__()
+        self.linear = nn.Linear(dim, size)
+
+    def forward(self, fused: Signal, encoded: Signals) -> Tensor:
+        return self.linear(torch.where(fused.mask.unsqueeze(-1), fused.data, 0.0))  # (B, T, K)
 
 
 class Codes(nn.Module):

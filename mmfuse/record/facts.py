@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from mmfuse.data.splits import Split
 from mmfuse.record import fingerprint
 from mmfuse.types import Examples, Task, Unreadable
@@ -18,15 +20,29 @@ def facts(
     return {
         "rows": len(examples),
         "fingerprint": fingerprint.of_rows(examples.raw, examples.targets, examples.ids),
-        "splits": [split_facts(split) for split in divided],
+        "splits": [split_facts(split, examples) for split in divided],
         "missing": dict(missing),
         "unreadable": {m: list(rows) for m, rows in unreadable.items() if rows},
         "classes": classes(examples.tasks),
     }
 
 
-def split_facts(split: Split) -> dict[str, Any]:
-    return {name: len(rows) for name, rows in split._asdict().items()} | {"ids": fingerprint.of_numbers(*split)}
+def split_facts(split: Split, examples: Examples) -> dict[str, Any]:
+    """Rows of each side; and, by task that labels steps, how many steps of these have a label."""
+    sides = split._asdict()
+    found = {name: len(rows) for name, rows in sides.items()} | {"ids": fingerprint.of_numbers(*split)}
+    targets = {t: examples.targets[t] for t, task in examples.tasks.items() if task.of is not None}
+    steps = {t: {side: labelled_steps(target[rows]) for side, rows in sides.items()} for t, target in targets.items()}
+    return found | ({"steps": steps} if steps else {})
+
+
+def labelled_steps(target: np.ndarray) -> int:
+    """
+    >>> rows = np.array([np.array([0, 1, -1]), None], dtype=object)
+    >>> labelled_steps(rows)
+    2
+    """
+    return sum(int((labels >= 0).sum()) for labels in target if labels is not None)
 
 
 def classes(tasks: Mapping[str, Task]) -> dict[str, list[str] | None]:

@@ -37,12 +37,17 @@ def of_row(table: Table, planned: Planned, place: Path, smoke: bool) -> list[Cel
             f"{table.name}: the row '{planned.row.name}' is about the task '{planned.row.task}', which its run has not"
             f"\n  the run has: {', '.join(metrics['test'])}"
         )
-    rows = sum(split["test"] for split in manifest["data"]["splits"])
+    rows = judged(manifest, "test", planned.row.task)
     counted = dict.fromkeys(found, rows)
     for name in planned.row.figures:
         if "@" in name:
             found[name], counted[name] = of_part(table, planned, name.partition("@")[2], folder)
     return [filled(table, planned.row, name, found, counted, folder, smoke) for name in planned.row.figures]
+
+
+def judged(manifest: Mapping[str, Any], side: str, task: str) -> int:
+    """How many rows there are of a side, or labelled steps where the task is about steps; of folds, together."""
+    return sum(split.get("steps", {}).get(task, split)[side] for split in manifest["data"]["splits"])
 
 
 def of_part(table: Table, planned: Planned, part: str, folder: Path) -> tuple[dict[str, Any], int]:
@@ -117,11 +122,13 @@ def done(planned: Sequence[Planned], place: Path) -> list[Path]:
 def counts(table: Table, planned: Sequence[Planned], place: Path) -> list[str]:
     """In words, where the rows that were run on are not as many as the paper's."""
     said: dict[str, None] = {}
-    for folder in done(planned, place):
-        splits = record(folder, "manifest.json")["data"]["splits"]
-        here = {side: sum(split[side] for split in splits) for side in table.counted}
+    for each in planned:
+        if not done([each], place):
+            continue
+        manifest = record(place / each.folder, "manifest.json")
+        here = {side: judged(manifest, side, each.row.task) for side in table.counted}
         others = [f"{side} {here[side]:,}, the paper {n:,}" for side, n in table.counted.items() if here[side] != n]
-        if others and len(splits) == 1:
+        if others and len(manifest["data"]["splits"]) == 1:
             said.setdefault(f"rows are not as many as the paper's: {'; '.join(others)}")
     return list(said)
 

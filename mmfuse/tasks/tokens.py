@@ -1,7 +1,8 @@
 """A label for each step of one modality: named entities, semantic roles, the utterances of a video.
 
-Predicted from the modality's own steps, each joined with what the others say. Trained by cross-entropy and scored as a
-classification, over all labelled steps alike; intervals resample whole rows, for steps of one row depend on each other.
+Predicted from the modality's own steps, each joined with what the others say, or from the fused steps where a fusion
+goes by step. Trained by cross-entropy and scored as a classification, over all labelled steps alike; intervals resample
+whole rows, for steps of one row depend on each other.
 """
 
 from collections.abc import Sequence
