@@ -134,6 +134,10 @@ class TestBagOfWords:
         weight, bias = (p.detach().numpy() for p in (encoder.layer.weight, encoder.layer.bias))
         np.testing.assert_allclose(found.data[0, 0].detach(), np.tanh(weight @ np.array(expected) + bias), atol=1e-6)
 
+    def test_refuses_vectors_that_it_would_not_use(self):
+        with pytest.raises(ValueError, match="the encoder bag"):
+            BagOfWords(6, vectors=torch.zeros(6, 3))
+
     def test_starts_by_glorots_rule(self):
         encoder = BagOfWords(300, dim=200)
         assert encoder.layer.weight.abs().max() <= np.sqrt(6 / 500)

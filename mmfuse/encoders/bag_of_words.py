@@ -6,7 +6,8 @@ Glorot and Bengio, 2010, https://proceedings.mlr.press/v9/glorot10a, and biases 
 """
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from mmfuse.types import Encoder, Signal
 
@@ -14,8 +15,10 @@ KEPT = 2  # numbers of no word: padding, and all that are unknown
 
 
 class BagOfWords(Encoder):
-    def __init__(self, size: int, dim: int = 128, counts: bool = False):
+    def __init__(self, size: int, dim: int = 128, counts: bool = False, vectors: Float[Tensor, "S W"] | None = None):
         super().__init__()
+        if vectors is not None:
+            raise ValueError("words have no vectors of their own here: prepare.vectors=null, or the encoder bag")
         self.dim, self.size, self.counts = dim, size, counts
         self.layer = nn.Linear(size, dim)
         nn.init.xavier_uniform_(self.layer.weight)

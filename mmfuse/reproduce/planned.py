@@ -66,7 +66,7 @@ def plan(
 ) -> Planned:
     if row.not_built is not None:
         return Planned(row, (), None, "", ("NOT BUILT", row.not_built))
-    asked = [f"dataset={table.dataset}", *row.overrides, *(SMOKE if smoke else ())]
+    asked = [f"dataset={table.dataset}", *row.overrides, *((*SMOKE, *row.smoke) if smoke else ())]
     own = [text for text in typed if is_free(key_of(text)) or key_of(text) in row.given]
     overrides = last([*asked, f"seeds={list(range(1 if smoke else seeds))}".replace(" ", ""), *own])
     config = composed(table, row, overrides, compose)

@@ -19,6 +19,7 @@ class Row(NamedTuple):
 
     name: str
     overrides: Sequence[str]  # what one would type, after those of the table
+    smoke: Sequence[str]  # what a smoke types besides: some schedules take more than one epoch
     task: str
     published: Mapping[str, float]  # by figure; shares in percent
     reference: Sequence[str]  # figures of which none was published: ours are what others are compared with
@@ -65,6 +66,7 @@ PART = {"file": str, "id": str, "column": str, "value": str}
 ROW = {"name": str}
 ROW_MAY = {
     "overrides": list,
+    "smoke": list,
     "task": str,
     "published": dict,
     "reference": list,
@@ -145,6 +147,7 @@ def row(about: Any, shared: Mapping[str, Any], parts: Collection[str], where: st
     return Row(
         said["name"],
         [str(each) for each in said["overrides"]],
+        [str(each) for each in about.get("smoke", [])],
         said["task"],
         {name: float(value) for name, value in published.items()},
         reference,
