@@ -229,7 +229,8 @@ def test_a_figure_below_the_floor_fails_and_more_seeds_are_added_to_those_there(
     assert "- easy-VQA (`easy_vqa`): NO DATA: " in written_once
     assert "https://github.com/vzhou842/easy-VQA" in written_once
     page.unlink()
-    assert main(["reproduce", "--document", str(page), f"output_dir={tmp_path / 'out'}"]) == 0
+    out = f"output_dir={tmp_path / 'out'}"
+    assert main(["reproduce", "--document", str(page), "--config-dir", str(tmp_path), out]) == 0
     assert page.read_text(encoding="utf-8") == written_once
     assert len(here.ran) == 2
 
