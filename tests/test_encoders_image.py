@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 from transformers import ResNetConfig, ResNetForImageClassification
 
+from mmfuse.encoders.flat_cnn import FlatCNN
 from mmfuse.encoders.lenet import LeNet
 from mmfuse.encoders.patches import Patches
 from mmfuse.encoders.resnet import ResNet, renamed
@@ -92,6 +93,31 @@ class TestPatches:
     def test_refuses_a_share_that_is_none(self, share):
         with pytest.raises(ValueError, match=f"share={share}"):
             Patches(3, share=share)
+
+
+class TestFlatCNN:
+    def test_has_as_many_features_and_weights_as_the_published_network(self, pictures):
+        """64 by 64 in colour: 224 and 1168 weights, by Keras, and 16 maps of 16 by 16."""
+        encoder = FlatCNN(3)
+        counts = [sum(p.numel() for p in layer.parameters()) for layer in encoder.layers]
+        assert [n for n in counts if n] == [224, 1168]
+        assert encoder(pictures(2, 64, 64)).data.shape == (2, 1, encoder.dim) == (2, 1, 4096)
+
+    def test_takes_numbers_as_they_are_and_bytes_as_halves_about_the_middle(self):
+        film, mask = torch.randint(256, (2, 1, 3, 8, 8), dtype=torch.uint8), torch.ones(2, 1, dtype=torch.bool)
+        encoder = FlatCNN(3, places=(2, 2))
+        scaled = film.double().div(255).sub(0.5).float()
+        torch.testing.assert_close(encoder(Signal(scaled, mask)).data, encoder(Signal(film, mask)).data)
+
+    def test_tells_where_something_is(self):
+        """A spot of light is in one quarter of the picture, and only that quarter's features answer to it."""
+        encoder = FlatCNN(1, widths=(4,), places=(2, 2))
+        dark = torch.zeros(1, 1, 1, 8, 8)
+        spot = dark.clone()
+        spot[..., 1, 6] = 1.0  # above, on the right
+        mask = torch.ones(1, 1, dtype=torch.bool)
+        changed = (encoder(Signal(spot, mask)).data != encoder(Signal(dark, mask)).data).view(4, 2, 2).any(dim=0)
+        assert changed.tolist() == [[False, True], [False, False]]
 
 
 class TestLeNet:

@@ -15,6 +15,7 @@ from mmfuse.cli import main
 from mmfuse.encoders import tfidf
 from mmfuse.encoders.attention_blocks import Blocks
 from mmfuse.encoders.bag import Bag
+from mmfuse.encoders.bag_of_words import BagOfWords
 from mmfuse.encoders.embedding_lstm import EmbeddingLSTM
 from mmfuse.encoders.text_cnn import TextCNN
 from mmfuse.encoders.text_transformer import TextTransformer
@@ -120,6 +121,28 @@ class TestTfidf:
     def test_the_encoder_refuses_numbers_that_halves_cannot_hold(self):
         with pytest.raises(ConfigError, match=r"trainer\.precision=32-true"):
             tfidf.Tfidf(5)(Signal(torch.ones(1, 1, 2).bfloat16(), torch.ones(1, 1, dtype=torch.bool)))
+
+
+class TestBagOfWords:
+    @pytest.mark.parametrize(("counts", "expected"), [(False, [0, 0, 0, 1, 1, 0]), (True, [0, 0, 0, 2, 1, 0])])
+    def test_is_one_layer_over_the_words_that_a_text_has(self, counts, expected):
+        """Words 0 and 1 are padding and all that is unknown: Keras's matrix of a text leaves both out."""
+        encoder = BagOfWords(6, dim=5, counts=counts)
+        torch.nn.init.normal_(encoder.layer.bias)
+        words = torch.tensor([[3, 4, 1, 3, 5]])  # the last is masked
+        found = encoder(Signal(words, torch.tensor([[True, True, True, True, False]])))
+        weight, bias = (p.detach().numpy() for p in (encoder.layer.weight, encoder.layer.bias))
+        np.testing.assert_allclose(found.data[0, 0].detach(), np.tanh(weight @ np.array(expected) + bias), atol=1e-6)
+
+    def test_refuses_vectors_that_it_would_not_use(self):
+        with pytest.raises(ValueError, match="the encoder bag"):
+            BagOfWords(6, vectors=torch.zeros(6, 3))
+
+    def test_starts_by_glorots_rule(self):
+        encoder = BagOfWords(300, dim=200)
+        assert encoder.layer.weight.abs().max() <= np.sqrt(6 / 500)
+        assert encoder.layer.weight.std().item() == pytest.approx(np.sqrt(2 / 500), rel=0.05)
+        assert not encoder.layer.bias.any()
 
 
 class TestBag:

@@ -198,6 +198,8 @@ class TestMlb:
         factors = [or_1(function(affine(fusion.factors.maps[m][0], x[m])), SOME[:, i]) for i, m in enumerate(x)]
         expected = affine(fusion.read, factors[0] * factors[1] * factors[2])
         np.testing.assert_allclose(fused(fusion, x, SOME), expected, atol=1e-6)
+        fusion.after = MlbFusion(DIMS, after=activation).after
+        np.testing.assert_allclose(fused(fusion, x, SOME), function(expected), atol=1e-6)
 
     def test_is_linear_in_each_modality_without_activation_and_biases(self, x, random):
         fusion = without_biases(MlbFusion(DIMS, dim=6, inner=7, activation="none"))

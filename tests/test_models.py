@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from fusion_facts import DECIDES, MANY_OUTPUTS, STEPS, UNALIGNED
+from torch import nn
 
 from mmfuse import masks
 from mmfuse.encoders.mlp import MLP
@@ -135,3 +136,19 @@ def test_modalities_and_tasks_may_have_any_name(kind, name, sequences):
     sizes = {name: 4, "other": 4}
     model = kind({m: MLP(4, dim=8) for m in sizes}, {name: Regression()}, MeanFusion)
     assert model(sequences(sizes, {m: [2] for m in sizes})).predictions[name].shape == (1, 1)
+
+
+def test_linear_layers_may_start_by_glorots_rule():
+    """Uniform within sqrt(6 / (in + out)), of variance 2 / (in + out), and biases of 0; encoders keep their own."""
+    encoders = {m: MLP(size, dim=60) for m, size in SIZES.items()}
+    before = {name: p.clone() for m, e in encoders.items() for name, p in e.named_parameters(prefix=f"encoders.{m}")}
+    model = FeatureFusion(encoders, TASKS, partial(ConcatFusion, dim=100), start="glorot")
+    layers = [layer for part in (model.fusion, model.heads) for layer in part.modules() if isinstance(layer, nn.Linear)]
+    assert len(layers) == 1 + len(TASKS)
+    for layer in layers:
+        assert layer.weight.abs().max() <= np.sqrt(6 / sum(layer.weight.shape))
+        assert not layer.bias.any()
+    assert layers[0].weight.std().item() == pytest.approx(np.sqrt(2 / (180 + 100)), rel=0.05)
+    for name, p in model.named_parameters():
+        assert name not in before or torch.equal(p, before[name])
+    assert set(before) & {name for name, _ in model.named_parameters()}

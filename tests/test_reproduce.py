@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -15,7 +17,7 @@ from mmfuse.errors import ConfigError
 from mmfuse.reproduce import results
 from mmfuse.reproduce.band import judge, standard_error
 from mmfuse.reproduce.figures import FIGURES
-from mmfuse.reproduce.planned import Planned, key, planned
+from mmfuse.reproduce.planned import Planned, identity, planned
 from mmfuse.reproduce.table import MARKS, named, read
 from mmfuse.sweep.composer import Composer
 from mmfuse.sweep.launcher import Launcher
@@ -149,7 +151,7 @@ def test_every_table_is_read_and_all_that_it_types_composes(name, composer):
 
 def test_more_seeds_belong_to_the_same_run_and_other_settings_do_not(composer):
     one, more, other = (composer(typed) for typed in (["seeds=[0]"], ["seeds=[0,1]"], ["seeds=[0]", "batch_size=3"]))
-    assert key(one) == key(more) != key(other)
+    assert identity(one) == identity(more) != identity(other)
 
 
 class Here(Launcher):
@@ -215,12 +217,70 @@ def test_a_figure_below_the_floor_fails_and_more_seeds_are_added_to_those_there(
     assert first.stat().st_mtime_ns == before
     assert json.loads((place / "table.json").read_text())["cells"][0]["seeds"] == 2
 
-    document = tmp_path / "baselines.md"
-    monkeypatch.setattr(reproduce_command, "tables", lambda catalog: [named("tiny", catalog)])
+    page = tmp_path / "baselines.md"
+    monkeypatch.setattr(reproduce_command, "tables", lambda catalog: [named(n, catalog) for n in ("tiny", "easy_vqa")])
+    monkeypatch.setenv("MMFUSE_DATA", str(tmp_path))
+    assert reproduce(tmp_path, "--seeds", "2", "--document", str(page)) == 5  # the table is printed, and then told
+    written_once = page.read_text(encoding="utf-8")
+    assert "| Tiny | `digits` | 1 FAIL |" in written_once
+    assert "## Tiny" in written_once
+    assert "| image | accuracy | 99? |" in written_once
+    assert re.search(r"minutes of training and testing together\. On \S+, \d+ cores, 1 thread a run\.", written_once)
+    assert "- easy-VQA (`easy_vqa`): NO DATA: " in written_once
+    assert "https://github.com/vzhou842/easy-VQA" in written_once
+    page.unlink()
     out = f"output_dir={tmp_path / 'out'}"
-    assert main(["reproduce", "--document", str(document), "--config-dir", str(tmp_path), out, "--seeds", "2"]) == 0
-    assert "| Tiny | `digits` | 1 FAIL |" in document.read_text(encoding="utf-8")
-    assert "| image | accuracy | 99? |" in document.read_text(encoding="utf-8")
+    assert main(["reproduce", "--document", str(page), "--config-dir", str(tmp_path), out]) == 0
+    assert page.read_text(encoding="utf-8") == written_once
+    assert len(here.ran) == 2
+
+
+def test_of_some_rows_those_are_printed_and_all_are_kept(tmp_path, here, capsys):
+    other = {"name": "text", "overrides": ["modalities=[text]", "fusion=concat"], "published": {"accuracy": 50.0}}
+    written(tmp_path, rows=[*GOOD["rows"], other])
+    assert reproduce(tmp_path, "--cell", "text") == 0  # one seed tells too little to fail
+    said = capsys.readouterr().out
+    assert "text  accuracy" in said
+    assert "image" not in said
+    kept = json.loads((tmp_path / "out" / "baseline-tiny" / "table.json").read_text())["cells"]
+    assert [(cell["row"], cell["verdict"]) for cell in kept] == [("image", "NOT RUN"), ("text", "UNDERPOWERED")]
+
+
+def test_a_rows_command_makes_its_run_again_wherever_it_is_typed(tmp_path, here, monkeypatch):
+    written(tmp_path)
+    monkeypatch.setenv("MMFUSE_DATA", str(tmp_path))
+    reproduce(tmp_path, "--quiet")
+    (file,) = (tmp_path / "out" / "baseline-tiny").glob("image-*/command.sh")
+    _, line = file.read_text(encoding="utf-8").splitlines()
+    assert line.startswith(f"cd {Path.cwd()} && PATH=")
+    assert f"MMFUSE_DATA={tmp_path} mmfuse train --config-dir {tmp_path} dataset=digits " in line
+    assert "'modalities=[image]' fusion=concat" in line
+
+
+def test_other_data_are_another_run_wherever_they_lie(tmp_path, composer):
+    folders = [tmp_path / name for name in ("one", "copy", "other", "media")]
+    for folder in folders:
+        (folder / "pictures").mkdir(parents=True)
+        (folder / "rows.csv").write_text("id,label\na,1\n")
+        (folder / "pictures" / "a.png").write_bytes(b"12")
+    (tmp_path / "other" / "rows.csv").write_text("id,label\na,2\n")
+    (tmp_path / "media" / "pictures" / "a.png").write_bytes(b"123")
+    one, copy, other, media = (identity(composer(["dataset=vqa_rad", f"dataset.root={f}"])) for f in folders)
+    assert one == copy
+    assert len({one, other, media}) == 3
+
+
+def test_what_does_not_come_with_the_data_may_be_given(tmp_path, composer):
+    key = "encoder.image.weights"
+    row = GOOD["rows"][0] | {"needs": "some weights", "given": [key]}
+    row["overrides"] = [*row["overrides"], "encoder.image=vgg16"]
+    table = read(written(tmp_path, rows=[row, GOOD["rows"][0] | {"name": "other"}]))
+    without, _ = planned(table, table.rows, 1, [], False, composer)
+    assert without.lacks == ("NO DATA", f"some weights; once they are here: {key}=FILE")
+    given, other = planned(table, table.rows, 1, [f"{key}=here.pth"], False, composer)
+    assert given.lacks is None
+    assert given.config["encoder"]["image"]["weights"] == "here.pth"
+    assert "here.pth" not in str(other.config)
 
 
 def test_a_smoke_judges_nothing(tmp_path, here, capsys):
@@ -257,6 +317,8 @@ def test_without_data_it_is_said_where_they_are_to_be_had(tmp_path, monkeypatch,
         (["handwritten6", "--seeds", "0"], "at least 1"),
         (["handwritten6", "optimizer.lr=1"], "nothing is tuned here"),
         ([], "which table?"),
+        (["handwritten6", "vqa_rad", "--cell", "tmc"], "of which table?"),
+        (["handwritten6", "--smoke", "--document", "page.md"], "a smoke judges nothing"),
     ],
 )
 def test_refuses_with_advice(typed, says, capsys):

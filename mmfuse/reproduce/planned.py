@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from mmfuse import __version__
 from mmfuse.errors import ConfigError, offer
+from mmfuse.reproduce.files import of_files
 from mmfuse.reproduce.table import Row, Table
 from mmfuse.run.identity import decides, digest
 
@@ -65,22 +66,36 @@ def plan(
 ) -> Planned:
     if row.not_built is not None:
         return Planned(row, (), None, "", ("NOT BUILT", row.not_built))
-    asked = [f"dataset={table.dataset}", *row.overrides, *(SMOKE if smoke else ())]
-    overrides = last([*asked, f"seeds={list(range(1 if smoke else seeds))}".replace(" ", ""), *typed])
+    asked = [f"dataset={table.dataset}", *row.overrides, *((*SMOKE, *row.smoke) if smoke else ())]
+    own = [text for text in typed if is_free(key_of(text)) or key_of(text) in row.given]
+    overrides = last([*asked, f"seeds={list(range(1 if smoke else seeds))}".replace(" ", ""), *own])
     config = composed(table, row, overrides, compose)
+    why = lacks(table, row, own, config)
+    if why is not None:
+        return Planned(row, overrides, config, "", ("NO DATA", why))
+    return Planned(row, overrides, config, f"{row.name}-{identity(config)}", None)
+
+
+def lacks(table: Table, row: Row, typed: Sequence[str], config: Config) -> str | None:
     missing = absent(config)
-    why = row.needs if missing is None else f"{missing} is not there; {table.get}"
-    return Planned(row, overrides, config, f"{row.name}-{key(config)}", None if why is None else ("NO DATA", why))
+    if missing is not None:
+        return f"{missing} is not there; {table.get}"
+    unsaid = [key for key in row.given if key not in map(key_of, typed)]
+    if row.needs is None or (row.given and not unsaid):
+        return None
+    return row.needs + (f"; once they are here: {' '.join(f'{key}=FILE' for key in unsaid)}" if unsaid else "")
 
 
 def runnable(
     table: Table, typed: Sequence[str], compose: Callable[[Sequence[str]], Config]
 ) -> tuple[list[Row], str | None]:
     """The rows that can be run here, and what data they lack if they do; only the data set is composed for that."""
-    missing = absent(compose(last([f"dataset={table.dataset}", *typed])))
-    if missing is not None:
+    own = [text for text in typed if is_free(key_of(text))]
+    config = compose(last([f"dataset={table.dataset}", *own]))
+    if missing := absent(config):
         return [], f"{missing} is not there; {table.get}"
-    rows = [row for row in table.rows if row.needs is None and row.not_built is None]
+    built = [row for row in table.rows if row.not_built is None]
+    rows = [row for row in built if lacks(table, row, typed, config) is None]
     return rows, None if rows else table.get
 
 
@@ -92,7 +107,7 @@ def last(overrides: Sequence[str]) -> tuple[str, ...]:
     """
     found: dict[str, str] = {}
     for text in overrides:
-        name = text.partition("=")[0].lstrip("+~")
+        name = key_of(text)
         found = {key: word for key, word in found.items() if key != name and not key.startswith(f"{name}.")}
         found[name] = text
     return tuple(found.values())
@@ -107,9 +122,20 @@ def composed(table: Table, row: Row, overrides: Sequence[str], compose: Callable
         raise ConfigError("\n".join([f"{table.name}, row '{row.name}': {said}", *rest[:4]])) from error
 
 
-def key(config: Config) -> str:
-    """Of what decides a result; more seeds of the same belong to the same run."""
-    return digest({k: v for k, v in decides(config).items() if k not in ("seed", "seeds")}, __version__)
+def key_of(override: str) -> str:
+    """
+    >>> key_of("+dataset.modalities.context={kind: text}")
+    'dataset.modalities.context'
+    """
+    return override.partition("=")[0].lstrip("+~")
+
+
+def identity(config: Config) -> str:
+    """Of what decides a result, the data set's files included; more seeds of the same belong to the same run."""
+    settings = {name: value for name, value in decides(config).items() if name not in ("seed", "seeds")}
+    settings["dataset"] = {name: value for name, value in settings["dataset"].items() if name != "root"}
+    root = config["dataset"].get("root")
+    return digest(settings, __version__, None if root is None else of_files(Path(root)))
 
 
 def absent(config: Config) -> str | None:
@@ -125,13 +151,21 @@ def absent(config: Config) -> str | None:
     return None
 
 
-def refuse_unless_free(typed: Sequence[str], table: str) -> None:
-    """A table says how its experiments are run: only where and by what may be others."""
-    for text in typed:
-        name = text.partition("=")[0].lstrip("+~")
-        if not any(name == free or name.startswith(f"{free}.") for free in FREE):
+def is_free(name: str, free: Sequence[str] = FREE) -> bool:
+    """
+    >>> is_free("trainer.devices"), is_free("loader.workers"), is_free("trainer.max_epochs")
+    (True, True, False)
+    """
+    return any(name == key or name.startswith(f"{key}.") for key in free)
+
+
+def refuse_unless_free(typed: Sequence[str], tables: Sequence[Table]) -> None:
+    """A table says how its experiments are run: where and by what may be others, and where what it needs lies."""
+    free = list(dict.fromkeys([*FREE, *(key for table in tables for key in table.given)]))
+    for name in map(key_of, typed):
+        if not is_free(name, free):
             raise ConfigError(
-                f"{name}: {table} says how its experiments are run, and nothing is tuned here"
-                f"\n  what may be given: {', '.join(FREE)}"
+                f"{name}: a published table says how its experiments are run, and nothing is tuned here"
+                f"\n  what may be given: {', '.join(free)}"
                 "\n  experiments of your own: mmfuse train, mmfuse sweep"
             )

@@ -144,5 +144,26 @@ def newest(planned: Sequence[Planned], place: Path) -> str | None:
     return max((record(folder, "manifest.json")["finished"][:10] for folder in done(planned, place)), default=None)
 
 
+def machines(planned: Sequence[Planned], place: Path) -> list[str]:
+    """What the runs were made on, each kind once."""
+    found = [record(folder, "manifest.json").get("hardware", {}) for folder in done(planned, place)]
+    return list(dict.fromkeys(machine(hardware) for hardware in found if hardware))
+
+
+def machine(hardware: Mapping[str, Any]) -> str:
+    """
+    >>> machine({"machine": "x86_64", "cpus": 2, "threads": 1, "accelerators": []})
+    'x86_64, 2 cores, 1 thread a run'
+    """
+    threads, devices = hardware["threads"], hardware["accelerators"]
+    parts = [
+        hardware["machine"],
+        f"{hardware['cpus']} cores",
+        f"{threads} thread{'s' * (threads != 1)} a run",
+        *devices,
+    ]
+    return ", ".join(parts)
+
+
 def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)

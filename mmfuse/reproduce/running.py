@@ -1,7 +1,6 @@
 """What is not done is run, by the machinery of sweeps; what was stopped is gone on with."""
 
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,10 @@ def seeds_of(folder: Path) -> list[int]:
     return list(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["seeds"])
 
 
-def run(place: Path, planned: Sequence[Planned], launcher: Launcher, watcher: Watcher, retries: int = RETRIES) -> None:
+Line = Callable[[Sequence[str]], str]  # the command that makes a run again, from its overrides
+
+
+def run(place: Path, planned: Sequence[Planned], launcher: Launcher, watcher: Watcher, line: Line) -> None:
     """Each in its folder below `place`."""
     by_name = {each.folder: each for each in planned}
     runs = [Run(p.folder, p.overrides, {"row": p.row.name}, digest(decides(config_of(p)))) for p in planned]
@@ -44,13 +46,14 @@ def run(place: Path, planned: Sequence[Planned], launcher: Launcher, watcher: Wa
     try:
         with folders.held(place):
             for each in planned:
-                begin(place, each)
-            Drive(place, Listed(runs), lambda run: begin(place, by_name[run.folder]), launcher, retries, watcher).run()
+                begin(place, each, line)
+            source = Listed(runs)
+            Drive(place, source, lambda r: begin(place, by_name[r.folder], line), launcher, RETRIES, watcher).run()
     finally:
         watcher.close()
 
 
-def begin(place: Path, planned: Planned) -> Path:
+def begin(place: Path, planned: Planned, line: Line) -> Path:
     """Its folder, made unless it is there. One with fewer seeds keeps those that are done; one that failed waits."""
     folder = place / planned.folder
     state = Status.read(folder)
@@ -58,7 +61,7 @@ def begin(place: Path, planned: Planned) -> Path:
         folder.mkdir(exist_ok=True)
         text = yaml.safe_dump(plain(config_of(planned)), sort_keys=False, allow_unicode=True)
         overrides = "".join(f"{override}\n" for override in planned.overrides)
-        folders.fill(folder, text, overrides, f"mmfuse train {shlex.join(planned.overrides)}")
+        folders.fill(folder, text, overrides, line(planned.overrides))
     elif state == "failed":
         write_text(folder / "failures.json", "[]")
         Status(folder).say("created")

@@ -20,6 +20,7 @@ class Result(NamedTuple):
     notes: Sequence[str]  # such as other counts of rows
     seconds: float
     day: str | None  # of the last run; None where there is none
+    machines: Sequence[str] = ()  # what they ran on
 
 
 def line(cell: Cell) -> tuple[str, ...]:
@@ -69,11 +70,11 @@ def words(result: Result) -> list[str]:
     return lines
 
 
-def markdown(result: Result, level: int = 1) -> str:
+def markdown(result: Result) -> str:
     table = result.table
     rule = "|".join(["", *("---" for _ in HEAD), ""])
     body = ["| " + " | ".join(HEAD) + " |", rule, *("| " + " | ".join(line(cell)) + " |" for cell in result.cells)]
-    lines = [f"{'#' * level} {table.title}", "", f"{table.paper}. Data set: `{table.dataset}`.", ""]
+    lines = [f"# {table.title}", "", f"{table.paper}. Data set: `{table.dataset}`.", ""]
     lines += [*body, "", *(f"- {word}" for word in words(result)), ""]
     figures = dict.fromkeys(cell.figure for cell in result.cells)
     lines += [f"- {name}: {figure_of(name).convention}" for name in figures]
@@ -91,7 +92,8 @@ def when(result: Result) -> str:
     if result.day is None:
         return f"mmfuse {__version__}; nothing of it has been run."
     minutes = result.seconds / 60
-    return f"mmfuse {__version__}; run until {result.day}; {minutes:.1f} minutes of training and testing together."
+    on = f" On {'; '.join(result.machines)}." if result.machines else ""
+    return f"mmfuse {__version__}; run until {result.day}; {minutes:.1f} minutes of training and testing together.{on}"
 
 
 def as_json(result: Result) -> dict[str, Any]:
@@ -99,9 +101,11 @@ def as_json(result: Result) -> dict[str, Any]:
         "table": result.table.name,
         "title": result.table.title,
         "paper": result.table.paper,
+        "dataset": result.table.dataset,
         "version": __version__,
         "day": result.day,
         "seconds": result.seconds,
+        "machines": list(result.machines),
         "notes": list(result.notes),
         "cells": [cell.state() for cell in result.cells],
     }

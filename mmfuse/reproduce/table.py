@@ -19,6 +19,7 @@ class Row(NamedTuple):
 
     name: str
     overrides: Sequence[str]  # what one would type, after those of the table
+    smoke: Sequence[str]  # what a smoke types besides: some schedules take more than one epoch
     task: str
     published: Mapping[str, float]  # by figure; shares in percent
     reference: Sequence[str]  # figures of which none was published: ours are what others are compared with
@@ -26,7 +27,8 @@ class Row(NamedTuple):
     mark: str
     tolerance: Mapping[str, float]  # by figure: half the band's least width
     ours: Sequence[str]  # settings that the paper does not state
-    needs: str | None  # what nobody has here, and where it is to be had
+    needs: str | None  # what does not come with the data, and where it is to be had
+    given: Sequence[str]  # keys that say where it lies, once one has it; none where none would help
     not_built: str | None  # why mmfuse cannot run it
 
     @property
@@ -47,6 +49,11 @@ class Table(NamedTuple):
     ours: Sequence[str]
     rows: Sequence[Row]
 
+    @property
+    def given(self) -> list[str]:
+        """Keys that say where that lies which does not come with the data."""
+        return list(dict.fromkeys(key for row in self.rows for key in row.given))
+
     def floor(self, name: str) -> float | None:
         """What the best guess reaches without looking."""
         known = self.floors.get(name, {}).values()
@@ -59,6 +66,7 @@ PART = {"file": str, "id": str, "column": str, "value": str}
 ROW = {"name": str}
 ROW_MAY = {
     "overrides": list,
+    "smoke": list,
     "task": str,
     "published": dict,
     "reference": list,
@@ -67,9 +75,10 @@ ROW_MAY = {
     "tolerance": dict,
     "ours": list,
     "needs": str,
+    "given": list,
     "not_built": str,
 }
-SHARED = ("overrides", "task", "source", "mark")  # a table may say them of all its rows
+SHARED = ("overrides", "task", "source", "mark", "needs", "given")  # a table may say them of all its rows
 
 
 def named(name: str, catalog: Catalog) -> Table:
@@ -127,7 +136,7 @@ def row(about: Any, shared: Mapping[str, Any], parts: Collection[str], where: st
     for name, value in published.items():
         numbers_of({name: value}, name, where)
     numbers_of(about.get("tolerance", {}), None, f"{where}: tolerance")
-    said = {"overrides": [], "task": "", "source": "", "mark": "", **shared, **about}
+    said = {"overrides": [], "task": "", "source": "", "mark": "", "needs": None, "given": [], **shared, **about}
     said["overrides"] = [*shared.get("overrides", []), *about.get("overrides", [])]
     if published and not said["source"]:
         raise ConfigError(f"{where}: no source is named\n  such as source: Table 2")
@@ -138,6 +147,7 @@ def row(about: Any, shared: Mapping[str, Any], parts: Collection[str], where: st
     return Row(
         said["name"],
         [str(each) for each in said["overrides"]],
+        [str(each) for each in about.get("smoke", [])],
         said["task"],
         {name: float(value) for name, value in published.items()},
         reference,
@@ -145,7 +155,8 @@ def row(about: Any, shared: Mapping[str, Any], parts: Collection[str], where: st
         said["mark"],
         about.get("tolerance", {}),
         about.get("ours", []),
-        about.get("needs"),
+        said["needs"],
+        said["given"],
         about.get("not_built"),
     )
 
