@@ -1,8 +1,9 @@
 """One seed of one fold: trained, and asked about its validation and test rows. What was stopped is gone on with."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mmfuse.atomic import write_json
 from mmfuse.metrics.summary import Answers
@@ -15,6 +16,7 @@ from mmfuse.run.build import learner
 from mmfuse.run.judged import judged
 from mmfuse.run.loader import loader, training_loader
 from mmfuse.run.make import Config
+from mmfuse.run.opened import Opened
 from mmfuse.run.prepare import Prepared
 from mmfuse.run.recording import Recording
 from mmfuse.run.settings import averaging, patience
@@ -30,6 +32,13 @@ MOVED = "transfer.json"
 class Replicated(NamedTuple):
     said: dict[str, Answers]  # of "val", "test" and views
     moved: Figures | None  # what strategy=cross_modal asks besides
+
+
+class Given(NamedTuple):
+    """Of a run that was trained beside others: its data, and what stands for training it."""
+
+    opened: Opened
+    fit: Callable[..., Any]  # as learner/fit.py has it
 
 
 def replicated(place: Path) -> Replicated | None:
@@ -49,6 +58,7 @@ def replicate(
     listener: Listener,
     status: Status,
     track: Track | None,
+    given: Given | None = None,
 ) -> Replicated:
     """Trains one model, and asks the best of its epochs about the validation and test rows.
 
@@ -70,7 +80,7 @@ def replicate(
     schedule = trained.schedule
     stacked = stacks(trained.model)
     unseen = out_of_fold(cfg, examples, prepared, seed, place, listener, status) if stacked else {}
-    trainer = fit(
+    trainer = (given.fit if given else fit)(
         trained,
         maker(cfg["trainer"]),
         training_loader(cfg, prepared, seed),

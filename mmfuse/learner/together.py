@@ -1,0 +1,326 @@
+"""Many small trainings as one: runs that differ in seed or in floats go through one model, stacked by torch.func.
+
+Each lane has its own weights, rows, dice, rates, patience and end, so that its figures are those of its lone run, up to
+how numbers are rounded. For small models time goes by the number of operations, and a stack has no more of them than
+one run. Where a model cannot be stacked, or what the first batch costs is not what it costs a lone run, `Unstackable`
+is raised before anything is trained.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import count
+from math import isfinite
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from mmfuse.data.batches import Batches, Held
+from mmfuse.data.columns import Stored
+from mmfuse.data.order import Order
+from mmfuse.learner.chances import Draw, Given, Noted, drawn
+from mmfuse.learner.flat import Flat, clipped
+from mmfuse.learner.lane import Course, Lane
+from mmfuse.learner.learner import Learner, mixed, seed_all
+from mmfuse.learner.leveled import Unstackable, changed, numbers, put, tensors
+from mmfuse.learner.rates import STEADY
+from mmfuse.types import Batch, Losses, Predictions, Signal, Task
+
+CLOSE = 1e-4  # of what the first step is, relatively: beyond it the stack does not do what lone runs do
+
+
+class Asked(nn.Module):
+    """What `functional_call` calls of a learner."""
+
+    def __init__(self, learner: Learner):
+        super().__init__()
+        self.learner = learner
+        self.names = list[str]()  # of the losses
+
+    def forward(self, batch: Batch, place: tuple[int, int] | None) -> Any:
+        """What is learned from an epoch's batch, and its losses; without a place, what is said of it, and its cost."""
+        if place is not None:
+            total, losses, _ = self.learner.lesson(batch, *place)
+            self.names = list(losses)
+            return total, torch.stack([loss.detach() for loss in losses.values()])
+        outputs = self.learner.model(batch.signals)
+        return outputs.predictions, self.learner.losses(outputs, batch)
+
+
+class Together:
+    def __init__(self, lanes: Sequence[Lane], epochs: int):
+        """At most so many `epochs`; -1: until each has stopped."""
+        self.lanes, self.epochs = list(lanes), epochs
+        self.courses = [Course(lane.patience) for lane in lanes]
+        self.going = list(range(len(lanes)))  # which lane each row is of
+        self.draws = dict[tuple[int, int], list[Draw]]()  # by lane and rows a batch
+        for lane in lanes:
+            for rows in (lane.train, lane.val):
+                if not isinstance(rows, Held) or not even(rows.dataset):
+                    raise Unstackable("its rows are not in memory, or not all of one size")
+        if len({len(lane.train) for lane in lanes}) > 1:
+            raise Unstackable("their epochs have not as many steps")
+        self.steps = len(lanes[0].train)
+        for lane in lanes:
+            lane.learner.train()
+            lane.learner.begin_epoch(0)
+            lane.learner.phase = lane.learner.schedule(0, 0)
+            lane.learner.parts.still(lane.learner.phase.frozen)
+        self.flat = Flat([lane.learner for lane in lanes])
+        self.asked = Asked(lanes[0].learner)
+        self.about = numbers([self.parts_of(lane.learner) for lane in lanes])
+        self.largest = self.limits()
+        self.score: Callable[..., dict[str, Any]] | None = None  # of validation rows; None: the tasks' own
+
+    def parts_of(self, learner: Learner) -> nn.ModuleList:
+        return nn.ModuleList([learner.model, learner.objectives, learner.balancer])
+
+    def limits(self) -> Float[Tensor, "K 1"] | None:
+        clips = [self.lanes[lane].clip for lane in self.going]
+        if all(clip is None for clip in clips):
+            return None
+        return torch.tensor([[torch.inf if clip is None else clip] for clip in clips])
+
+    # ---- the whole
+
+    def run(self) -> list[Course]:
+        self.rehearse()
+        for epoch in count() if self.epochs < 0 else range(self.epochs):
+            if not self.going:
+                break
+            began = time.perf_counter()
+            self.train(epoch)
+            self.judge(epoch, began)
+            self.part()
+        return self.courses
+
+    def train(self, epoch: int) -> None:
+        learners = [self.lanes[lane].learner for lane in self.going]
+        sums, rows = 0.0, 0
+        for learner in learners:
+            learner.train()
+            learner.begin_epoch(epoch)
+            learner.phase = learner.schedule(epoch, epoch * self.steps)
+            learner.parts.still(learner.phase.frozen)
+        self.about = numbers([self.parts_of(learner) for learner in learners])
+        for number, batches in enumerate(self.batches(epoch)):
+            totals, each, gradient = self.lesson(epoch, number, batches)
+            told = each.sum(dim=1)
+            self.refuse_lost(epoch, number, batches, (totals + told).tolist())
+            self.set_rates(epoch * self.steps + number)
+            self.flat.step(clipped(gradient, self.largest), range(len(self.going)))
+            sums, rows = sums + each * len(batches[0].rows), rows + len(batches[0].rows)
+            for k, (lane, loss) in enumerate(zip(self.going, told.tolist(), strict=True)):
+                self.lanes[lane].listener.step(number + 1, len(batches[k].rows), loss)
+        for learner, own in zip(learners, sums, strict=True):
+            learner.sums, learner.rows = {tuple(self.asked.names): own}, rows
+
+    def judge(self, epoch: int, began: float) -> None:
+        self.validate()
+        for k, lane in enumerate(self.going):
+            learner, course = self.lanes[lane].learner, self.courses[lane]
+            if course.error is not None:
+                continue
+            learner.judge(score=self.score if epoch else None)  # the first names the columns
+            learner.end_epoch(epoch)
+            place = {"epoch": epoch, "step": (epoch + 1) * self.steps}
+            seconds = {"seconds": round(time.perf_counter() - began, 3)}
+            row = place | learner.epoch_figures() | seconds
+            if course.judge(row):
+                course.weights = self.flat.weights(k, learner)
+                course.place = {"epoch": epoch, "global_step": place["step"]}
+            self.lanes[lane].listener.epoch(row)
+
+    def part(self) -> None:
+        """Lanes that have stopped stay as they are."""
+        stay = [
+            k for k, lane in enumerate(self.going) if not (self.courses[lane].stopped or self.courses[lane].error)
+        ]
+        if len(stay) < len(self.going):
+            self.going = [self.going[k] for k in stay]
+            if stay:
+                self.flat.keep(stay)
+                self.asked = Asked(self.lanes[self.going[0]].learner)
+                self.largest = self.limits()
+
+    # ---- a step
+
+    def batches(self, epoch: int) -> Iterator[list[Batch]]:
+        """At each step one of each lane."""
+        for lane in self.going:
+            order = self.lanes[lane].train.sampler
+            assert isinstance(order, Order)
+            order.set_epoch(epoch)
+        yield from map(list, zip(*(self.lanes[lane].train for lane in self.going), strict=True))
+
+    def lesson(
+        self, epoch: int, number: int, batches: Sequence[Batch]
+    ) -> tuple[Float[Tensor, " K"], Float[Tensor, "K L"], Float[Tensor, "K P"]]:
+        """What each lane learns from, its losses, and its slope."""
+
+        def one(row: Tensor, held: dict[str, Tensor], batch: Batch, own: list[Tensor], chance: list[Tensor]) -> Any:
+            return self.call(row, held, batch, (epoch, number), own, chance)
+
+        together = vmap(one)
+        totals, each = together(self.flat.rows, self.flat.held, stacked(batches), tensors(self.about), self.chances(epoch, number, len(batches[0].rows)))
+        (gradient,) = torch.autograd.grad(totals.sum(), self.flat.rows)
+        return totals.detach(), each, gradient
+
+    def call(
+        self, row: Tensor, held: dict[str, Tensor], batch: Batch, place: tuple[int, int] | None, own: list[Tensor], chance: list[Tensor]
+    ) -> Any:
+        values = {f"learner.{name}": value for name, value in (self.flat.parameters(row) | held).items()}
+        with ExitStack() as within:
+            if self.about:
+                within.enter_context(put(self.parts_of(self.asked.learner), self.about, own))
+            if chance:
+                within.enter_context(Given(chance))
+            return functional_call(self.asked, values, (batch, place))
+
+    def chances(self, epoch: int, number: int, rows: int) -> list[Tensor]:
+        """What the lanes draw in this step, (K, ...) each."""
+        if not self.draws[self.going[0], rows]:
+            return []
+        each = []
+        for lane in self.going:
+            dice = torch.Generator().manual_seed(mixed(self.lanes[lane].learner.seed, epoch, number))
+            each.append(drawn(self.draws[lane, rows], dice))
+        return [torch.stack(list(parts)) for parts in zip(*each, strict=True)]
+
+    def set_rates(self, step: int) -> None:
+        steps = float(self.steps * self.epochs) if self.epochs > 0 else torch.inf
+        for k, lane in enumerate(self.going):
+            rates = self.lanes[lane].learner.rates
+            if rates != STEADY:
+                rates.set(self.flat.optimizers[k], step, steps, {})
+
+    def refuse_lost(self, epoch: int, number: int, batches: Sequence[Batch], found: Sequence[float]) -> None:
+        """A lane whose loss is not a number ends as its lone run would; its row is passed over from here on."""
+        for k, (lane, value) in enumerate(zip(self.going, found, strict=True)):
+            course = self.courses[lane]
+            if isfinite(value) or course.error is not None:
+                continue
+            learner = self.lanes[lane].learner
+            with torch.no_grad():
+                learner.load_state_dict(self.flat.weights(k, learner))
+                _, losses, encoded = self.alone(lane, epoch, number, batches[k])
+            course.error = learner.diverged(losses, batches[k], encoded, epoch * self.steps + number, epoch, number)
+
+    # ---- validation
+
+    def validate(self) -> None:
+        """The same rows for all."""
+        learners = [self.lanes[lane].learner for lane in self.going]
+        first = learners[0]
+        modes = [(part, part.training) for part in first.modules()]
+        first.eval()
+
+        def one(row: Tensor, held: dict[str, Tensor], own: list[Tensor], batch: Batch) -> Any:
+            return self.call(row, held, batch, None, own, [])
+
+        together = vmap(one, in_dims=(0, 0, 0, None))
+        with torch.no_grad():
+            for batch in self.lanes[self.going[0]].val:
+                said, losses = together(self.flat.rows, self.flat.held, tensors(self.about), batch)
+                for k, learner in enumerate(learners):
+                    own: Predictions = {task: values[k] for task, values in said.items()}
+                    learner.hear(None, own, batch)
+                    learner.costs.append(({n: value[k] for n, value in losses.items()}, len(batch.rows)))
+        for part, training in modes:
+            part.training = training
+
+    # ---- whether it may be
+
+    def rehearse(self) -> None:
+        """The first step, of each lane by itself and of all together: `Unstackable` where that is not the same."""
+        first = next(iter(self.batches(0)))
+        wanted = [self.rehearsed(lane, batch) for lane, batch in zip(self.going, first, strict=True)]
+        try:
+            totals, _, gradient = self.lesson(0, 0, first)
+        except (RuntimeError, ValueError, TypeError, StopIteration) as error:
+            raise Unstackable(str(error).strip().split("\n")[0]) from error
+        for k, (total, slope) in enumerate(wanted):
+            near = torch.allclose(totals[k], total, rtol=CLOSE, atol=CLOSE)
+            if not near or float((gradient[k] - slope).norm()) > CLOSE * float(slope.norm() + 1e-3):
+                raise Unstackable("its first step is not that of a lone run")
+        try:
+            self.validate()
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise Unstackable(str(error).strip().split("\n")[0]) from error
+        self.score = self.quickest(self.lanes[0].learner)
+        for lane in self.lanes:
+            lane.learner.heard.clear()
+            lane.learner.costs.clear()
+
+    def quickest(self, learner: Learner) -> Callable[..., dict[str, Any]] | None:
+        """How validation rows are scored: quickly, where that comes to the same."""
+        figures = []
+        for score in (None, quick):
+            learner.heard, learner.costs, heard, costs = dict(learner.heard), list(learner.costs), learner.heard, learner.costs
+            learner.judge(score=score)
+            learner.heard, learner.costs = heard, costs
+            figures.append(learner.figures)
+        own, other = figures
+        if set(own) != set(other):
+            return None
+        each = [[found[name] for name in own] for found in figures]
+        return quick if np.allclose(*each, rtol=0, atol=1e-7, equal_nan=True) else None
+
+    def rehearsed(self, lane: int, batch: Batch) -> tuple[Tensor, Float[Tensor, " P"]]:
+        learner = self.lanes[lane].learner
+        before = {name: buffer.clone() for name, buffer in learner.named_buffers()}
+        with Noted() as noted:
+            total, _, _ = self.alone(lane, 0, 0, batch)
+        of = dict(learner.named_parameters())
+        slopes = torch.autograd.grad(total, [of[name] for name in self.flat.names], allow_unused=True)
+        slope = torch.cat([
+            (of[name].new_zeros(of[name].shape) if s is None else s).reshape(-1)
+            for name, s in zip(self.flat.names, slopes, strict=True)
+        ])
+        if names := changed(before, learner):
+            raise Unstackable(f"it keeps {names[0]} from batch to batch")
+        self.draws[lane, len(batch.rows)] = noted.draws
+        rest = len(self.lanes[lane].train.sampler.rows) % len(batch.rows)
+        if rest:
+            with torch.no_grad(), Noted() as noted:
+                self.alone(lane, 0, 0, first_rows(batch, rest))
+            self.draws[lane, rest] = noted.draws
+        return total.detach(), slope
+
+    def alone(self, lane: int, epoch: int, number: int, batch: Batch) -> tuple[Tensor, Losses, Any]:
+        """A lane's step by itself, as its lone run takes it."""
+        learner = self.lanes[lane].learner
+        seed_all(mixed(learner.seed, epoch, number), learner.device)
+        return learner.lesson(batch, epoch, number)
+
+
+def stacked(batches: Sequence[Batch]) -> Batch:
+    """(K, B, ...) of each."""
+    signals = {
+        m: Signal(torch.stack([b.signals[m].data for b in batches]), torch.stack([b.signals[m].mask for b in batches]))
+        for m in batches[0].signals
+    }
+    targets = {t: torch.stack([b.targets[t] for b in batches]) for t in batches[0].targets}
+    return Batch(signals, targets, torch.stack([b.rows for b in batches]))
+
+
+def even(rows: Batches) -> bool:
+    """Whether all batches of so many rows have one shape, whatever rows they are of."""
+    held = [column for column in rows.columns.values() if isinstance(column, Stored)]
+    vectors = [column.rows is not None or int(column.lengths.max()) <= 1 for column in held]
+    return len(held) == len(rows.columns) and all(vectors) and all(isinstance(t, Tensor) for t in rows.targets.values())
+
+
+def first_rows(batch: Batch, rows: int) -> Batch:
+    signals = {m: Signal(s.data[:rows], s.mask[:rows]) for m, s in batch.signals.items()}
+    return Batch(signals, {t: target[:rows] for t, target in batch.targets.items()}, batch.rows[:rows])
+
+
+def quick(task: Task, answer: np.ndarray, target: np.ndarray) -> dict[str, Any]:
+    """A task's figures as the bootstrap has them, each unit taken once: a tenth of the time, for small data."""
+    found = task.resampled(answer, target, np.ones((1, len(target))))
+    return {name: float(values[0]) for name, values in found.items()}
