@@ -29,7 +29,7 @@ EXAMPLES = """examples:
   mmfuse sweep --resume outputs/digits-sweep-1120-160412-7f3a                    what is not done goes on
 
 then: mmfuse status, mmfuse compare SWEEP, mmfuse report SWEEP
-keys of the sweep: sweep.search, trials, seed; of a search: sweep.metric, pruner, storage, parallel
+keys of the sweep: sweep.search, trials, seed, stack; of a search: sweep.metric, pruner, storage, parallel
 launchers: mmfuse list launchers, mmfuse show launcher/slurm"""
 
 
@@ -66,6 +66,8 @@ def begin(options: argparse.Namespace, typed: list[str]) -> int:
     refuse_unless_meant(asked, options.yes)
     if searched:
         searching.refuse_unless_possible(settings.sweep)
+    if settings.sweep["stack"] > 1:
+        refuse_unless_stackable(searched, settings.name)
     composer = Composer(catalog, options.allow, options.experiment)
     if searched and asked:
         examples, planned = searching.examples(read, composer), Plan([], 0, [])
@@ -100,7 +102,7 @@ def begin(options: argparse.Namespace, typed: list[str]) -> int:
     search_of = None
     if searched:
         search_of = searching.suggested(folder, read, settings.sweep, composer, examples[0], about["experiment"])
-    return driven(folder, planned.runs, composer, launcher, common(about), options, search_of)
+    return driven(folder, planned.runs, composer, launcher, common(about), options, settings.sweep["stack"], search_of)
 
 
 def go_on(options: argparse.Namespace) -> int:
@@ -135,7 +137,7 @@ def go_on(options: argparse.Namespace) -> int:
         examples = searching.examples(read, composer)
         search_of = searching.suggested(folder, read, settings.sweep, composer, examples[0], about["experiment"])
     launcher = launcher_of(settings.launcher, allow, composer(examples[0].overrides))
-    return driven(folder, runs, composer, launcher, common(about), options, search_of)
+    return driven(folder, runs, composer, launcher, common(about), options, settings.sweep["stack"], search_of)
 
 
 def driven(
@@ -145,12 +147,15 @@ def driven(
     launcher: "Launcher",
     common: Sequence[str],
     options: argparse.Namespace,
+    stack: int = 1,
     search_of: "Callable[[], Suggested] | None" = None,
 ) -> int:
-    """`search_of` opens the search that the runs come from, once nobody else can be at the folder."""
+    """`search_of` opens the search that the runs come from, once nobody else can be at the folder; `stack` is how many
+    runs may be trained as one.
+    """
     from mmfuse.record import folder as folders
     from mmfuse.record.status import Status
-    from mmfuse.sweep import place
+    from mmfuse.sweep import place, stacks
     from mmfuse.sweep.drive import Drive
     from mmfuse.sweep.outcome import lines
     from mmfuse.sweep.source import Listed, Source
@@ -166,11 +171,12 @@ def driven(
         )
         done = sum(Status.read(folder / run.folder) == "done" for run in runs)
         print(f"sweep    {shown}   {about}{f', {done} of them done before' if done else ''}", flush=True)
+    kin, runs = stacked(runs, composer, stack, options.quiet or options.json)
     watching = watcher(options.quiet, options.json)
     try:
         with folders.held(folder):
             source: Source = Listed(runs) if search_of is None else search_of()
-            tally = Drive(folder, source, begun, launcher, options.retries, watching).run()
+            tally = Drive(folder, source, begun, launcher, options.retries, watching, stack, kin).run()
     except Interrupted:
         watching.close()
         print(f"\nstopped {shown}      to go on: mmfuse sweep --resume {shown}", file=sys.stderr)
@@ -179,11 +185,40 @@ def driven(
         watching.close()
     if not options.quiet and not options.json:
         print("\n".join(lines(folder, place.load(folder)[1])))
-        for line in source.lines(["mmfuse", "train", *common]):
+        for line in [*source.lines(["mmfuse", "train", *common]), *stacks.refused(folder)]:
             print(line)
     if tally["failed"]:
         print(f"to try again: mmfuse sweep --resume {shown} --retries {options.retries + 1}", file=sys.stderr)
     return TrainingError.exit_code if tally["failed"] else 0
+
+
+def refuse_unless_stackable(searched: bool, launcher: str) -> None:
+    if searched:
+        raise ConfigError(
+            "sweep.stack: a search learns from runs that have ended, and ends others\n  to go on: sweep.search=random,"
+            " or sweep.stack=1"
+        )
+    if launcher != "local":
+        raise ConfigError(
+            f"sweep.stack: launcher={launcher} gives each run a process of its own\n  to go on: launcher=local, or"
+            " sweep.stack=1"
+        )
+
+
+def stacked(
+    runs: "Sequence[Run]", composer: Any, stack: int, quiet: bool
+) -> "tuple[Callable[[Run], str | None], Sequence[Run]]":
+    """By which runs know those that they may be trained with, and all runs, those that may beside each other."""
+    from mmfuse.sweep import stacks
+
+    if stack == 1:
+        return lambda run: None, runs
+    found = {run.folder: stacks.kin(composer(run.overrides)) for run in runs}
+    if not quiet:
+        print(stacks.line(found, stack), flush=True)
+    first = {each.key: number for number, each in reversed(list(enumerate(found.values())))}
+    in_order = sorted(runs, key=lambda run: first[found[run.folder].key])
+    return lambda run: None if found[run.folder].alone else found[run.folder].key, in_order
 
 
 def refuse_unless_meant(count: int, yes: bool) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from mmfuse.learner.learner import Learner
-from mmfuse.learner.leveled import Unstackable
+from mmfuse.learner.leveled import UnstackableError
 
 ELEMENTWISE = (Adam, AdamW, SGD)  # which do to each number what they would do to it in any tensor
 
@@ -23,7 +23,7 @@ class Flat:
         first = learners[0]
         optimizers = [learner.configure_optimizers() for learner in learners]
         if type(optimizers[0]) not in ELEMENTWISE:
-            raise Unstackable(f"the optimizer is {type(optimizers[0]).__name__}")
+            raise UnstackableError(f"the optimizer is {type(optimizers[0]).__name__}")
         names = {p: name for name, p in first.named_parameters()}
         order = [p for group in optimizers[0].param_groups for p in group["params"]]
         self.names = [names[p] for p in order]
@@ -31,7 +31,7 @@ class Flat:
         self.sizes = [p.numel() for p in order]
         each = [dict(learner.named_parameters()) for learner in learners]
         if any(list(about) != list(each[0]) for about in each):
-            raise Unstackable("their models are not built alike")
+            raise UnstackableError("their models are not built alike")
         with torch.no_grad():
             self.rows = torch.stack([torch.cat([about[name].reshape(-1) for name in self.names]) for about in each])
             held = [{n: t for n, t in state(learner).items() if n not in set(self.names)} for learner in learners]
@@ -80,7 +80,10 @@ def stepping(learner: Learner, optimizer: Optimizer, row: Float[Tensor, " P"]) -
     views = row.split([sum(p.numel() for p in group["params"]) for group in optimizer.param_groups])
     make: Callable[..., Any] = learner.optimizer
     made: Optimizer = make(
-        params=[{**about, "fused": True, "foreach": False, "params": [view.requires_grad_(True)]} for about, view in zip(groups, views, strict=True)]
+        params=[
+            {**about, "fused": True, "foreach": False, "params": [view.requires_grad_(True)]}
+            for about, view in zip(groups, views, strict=True)
+        ]
     )
     return made
 

@@ -154,7 +154,7 @@ class Learner(L.LightningModule):
         return {"loss": total, "told": told}
 
     def lesson(self, batch: Batch, epoch: int, number: int) -> tuple[Float[Tensor, ""], Losses, Signals]:
-        """What the phase learns from an epoch's batch of this number: its loss, what that is made of, what was encoded."""
+        """What the phase learns from an epoch's batch of this number: a loss, its parts, and what was encoded."""
         assert self.phase is not None
         signals = {m: self.augment[m](s) if m in self.augment else s for m, s in batch.signals.items()}
         encoded = self.model.encode(masks.drop(signals, self.drop) if self.drop else signals)

@@ -14,7 +14,7 @@ PLAIN = (bool, int, str, tuple, list, type(None))
 OWN = ("training", "_parameters", "_buffers", "_modules", "_is_full_backward_hook")
 
 
-class Unstackable(Exception):
+class UnstackableError(Exception):
     """Why runs cannot go through one model together."""
 
 
@@ -26,7 +26,7 @@ class Number(NamedTuple):
 
 
 def numbers(each: Sequence[nn.Module]) -> list[Number]:
-    """`Unstackable` where modules differ in anything but floats."""
+    """`UnstackableError` where modules differ in anything but floats."""
     found = list[Number]()
     for parts in zip(*(module.named_modules() for module in each), strict=True):
         place = parts[0][0]
@@ -47,7 +47,7 @@ def differing(place: str, name: str, first: Any, values: Sequence[Any]) -> Itera
             if any(value != first[key] for value in each):
                 yield Number(place, name, key, tuple(float(value) for value in each))
     elif isinstance(first, PLAIN) and any(value != first for value in values):
-        raise Unstackable(f"{name} of {place} is {first} in one run and not in another")
+        raise UnstackableError(f"{name} of {place} is {first} in one run and not in another")
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 Each lane has its own weights, rows, dice, rates, patience and end, so that its figures are those of its lone run, up to
 how numbers are rounded. For small models time goes by the number of operations, and a stack has no more of them than
-one run. Where a model cannot be stacked, or what the first batch costs is not what it costs a lone run, `Unstackable`
+one run. Where a model cannot be stacked, or what the first batch costs is not what it costs a lone run, `UnstackableError`
 is raised before anything is trained.
 """
 
@@ -26,7 +26,7 @@ from mmfuse.learner.chances import Draw, Given, Noted, drawn
 from mmfuse.learner.flat import Flat, clipped
 from mmfuse.learner.lane import Course, Lane
 from mmfuse.learner.learner import Learner, mixed, seed_all
-from mmfuse.learner.leveled import Unstackable, changed, numbers, put, tensors
+from mmfuse.learner.leveled import UnstackableError, changed, numbers, put, tensors
 from mmfuse.learner.rates import STEADY
 from mmfuse.types import Batch, Losses, Predictions, Signal, Task
 
@@ -61,9 +61,9 @@ class Together:
         for lane in lanes:
             for rows in (lane.train, lane.val):
                 if not isinstance(rows, Held) or not even(rows.dataset):
-                    raise Unstackable("its rows are not in memory, or not all of one size")
+                    raise UnstackableError("its rows are not in memory, or not all of one size")
         if len({len(lane.train) for lane in lanes}) > 1:
-            raise Unstackable("their epochs have not as many steps")
+            raise UnstackableError("their epochs have not as many steps")
         self.steps = len(lanes[0].train)
         for lane in lanes:
             lane.learner.train()
@@ -137,9 +137,7 @@ class Together:
 
     def part(self) -> None:
         """Lanes that have stopped stay as they are."""
-        stay = [
-            k for k, lane in enumerate(self.going) if not (self.courses[lane].stopped or self.courses[lane].error)
-        ]
+        stay = [k for k, lane in enumerate(self.going) if not (self.courses[lane].stopped or self.courses[lane].error)]
         if len(stay) < len(self.going):
             self.going = [self.going[k] for k in stay]
             if stay:
@@ -166,12 +164,24 @@ class Together:
             return self.call(row, held, batch, (epoch, number), own, chance)
 
         together = vmap(one)
-        totals, each = together(self.flat.rows, self.flat.held, stacked(batches), tensors(self.about), self.chances(epoch, number, len(batches[0].rows)))
+        totals, each = together(
+            self.flat.rows,
+            self.flat.held,
+            stacked(batches),
+            tensors(self.about),
+            self.chances(epoch, number, len(batches[0].rows)),
+        )
         (gradient,) = torch.autograd.grad(totals.sum(), self.flat.rows)
         return totals.detach(), each, gradient
 
     def call(
-        self, row: Tensor, held: dict[str, Tensor], batch: Batch, place: tuple[int, int] | None, own: list[Tensor], chance: list[Tensor]
+        self,
+        row: Tensor,
+        held: dict[str, Tensor],
+        batch: Batch,
+        place: tuple[int, int] | None,
+        own: list[Tensor],
+        chance: list[Tensor],
     ) -> Any:
         values = {f"learner.{name}": value for name, value in (self.flat.parameters(row) | held).items()}
         with ExitStack() as within:
@@ -236,21 +246,21 @@ class Together:
     # ---- whether it may be
 
     def rehearse(self) -> None:
-        """The first step, of each lane by itself and of all together: `Unstackable` where that is not the same."""
+        """The first step, of each lane by itself and of all together: `UnstackableError` where that is not the same."""
         first = next(iter(self.batches(0)))
         wanted = [self.rehearsed(lane, batch) for lane, batch in zip(self.going, first, strict=True)]
         try:
             totals, _, gradient = self.lesson(0, 0, first)
         except (RuntimeError, ValueError, TypeError, StopIteration) as error:
-            raise Unstackable(str(error).strip().split("\n")[0]) from error
+            raise UnstackableError(str(error).strip().split("\n")[0]) from error
         for k, (total, slope) in enumerate(wanted):
             near = torch.allclose(totals[k], total, rtol=CLOSE, atol=CLOSE)
             if not near or float((gradient[k] - slope).norm()) > CLOSE * float(slope.norm() + 1e-3):
-                raise Unstackable("its first step is not that of a lone run")
+                raise UnstackableError("its first step is not that of a lone run")
         try:
             self.validate()
         except (RuntimeError, ValueError, TypeError) as error:
-            raise Unstackable(str(error).strip().split("\n")[0]) from error
+            raise UnstackableError(str(error).strip().split("\n")[0]) from error
         self.score = self.quickest(self.lanes[0].learner)
         for lane in self.lanes:
             lane.learner.heard.clear()
@@ -260,7 +270,12 @@ class Together:
         """How validation rows are scored: quickly, where that comes to the same."""
         figures = []
         for score in (None, quick):
-            learner.heard, learner.costs, heard, costs = dict(learner.heard), list(learner.costs), learner.heard, learner.costs
+            learner.heard, learner.costs, heard, costs = (
+                dict(learner.heard),
+                list(learner.costs),
+                learner.heard,
+                learner.costs,
+            )
             learner.judge(score=score)
             learner.heard, learner.costs = heard, costs
             figures.append(learner.figures)
@@ -277,12 +292,14 @@ class Together:
             total, _, _ = self.alone(lane, 0, 0, batch)
         of = dict(learner.named_parameters())
         slopes = torch.autograd.grad(total, [of[name] for name in self.flat.names], allow_unused=True)
-        slope = torch.cat([
-            (of[name].new_zeros(of[name].shape) if s is None else s).reshape(-1)
-            for name, s in zip(self.flat.names, slopes, strict=True)
-        ])
+        slope = torch.cat(
+            [
+                (of[name].new_zeros(of[name].shape) if s is None else s).reshape(-1)
+                for name, s in zip(self.flat.names, slopes, strict=True)
+            ]
+        )
         if names := changed(before, learner):
-            raise Unstackable(f"it keeps {names[0]} from batch to batch")
+            raise UnstackableError(f"it keeps {names[0]} from batch to batch")
         self.draws[lane, len(batch.rows)] = noted.draws
         rest = len(self.lanes[lane].train.sampler.rows) % len(batch.rows)
         if rest:

@@ -3,7 +3,7 @@
 A run's own record is the work of run/train.py, which is handed here what it would have trained.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from mmfuse.learner.checkpoints import AtomicCheckpoints, Newest
 from mmfuse.learner.fit import Patience, build, steps
 from mmfuse.learner.lane import Course, Lane
 from mmfuse.learner.learner import Learner
-from mmfuse.learner.leveled import Unstackable
+from mmfuse.learner.leveled import UnstackableError
 from mmfuse.learner.together import Together
 from mmfuse.record.history import History
 from mmfuse.record.status import Status
@@ -33,10 +33,10 @@ Runs = Mapping[Path, Config]
 
 
 def trained(runs: Runs, listener: Listener) -> dict[Path, Given]:
-    """`Unstackable` before anything is trained, where runs cannot be stacked."""
+    """`UnstackableError` before anything is trained, where runs cannot be stacked."""
     first = next(iter(runs))
     if kind(runs[first]["trainer"]) != "cpu":
-        raise Unstackable("only CPUs train stacks")
+        raise UnstackableError("only CPUs train stacks")
     ready = opened(runs[first], first, listener)
     courses: dict[Path, dict[str, Course]] = {folder: {} for folder in runs}
     for number in range(len(runs[first]["seeds"])):
@@ -52,7 +52,7 @@ def lane(folder: Path, cfg: Config, ready: Opened, seed: int) -> Lane:
     prepared = ready.prepared
     trained = learner(cfg, prepared, seed)
     if stacks(trained.model):
-        raise Unstackable("its fusion learns from answers of models that have not seen the rows")
+        raise UnstackableError("its fusion learns from answers of models that have not seen the rows")
     place, status = folder / f"seed-{seed}", Status(folder)
     place.mkdir(exist_ok=True)
     status.say("running")

@@ -4,6 +4,7 @@ imported; what only a model tells, whoever trains it finds out.
 
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmfuse.run.identity import digest
@@ -12,6 +13,7 @@ FLOATS = ("optimizer", "rates", "fusion", "model", "encoder", "objectives", "bal
 DATA = ("prepare", "augment")  # parts of an encoder that touch rows
 ELSEWHERE = {"trainer": ("gradient_clip_val",), "early_stopping": ("min_delta", "patience")}
 ANY = "of each its own"
+LOG = "stack.log"  # in the sweep's folder: why stacks could not be trained
 
 
 class Kin(NamedTuple):
@@ -79,6 +81,16 @@ def line(found: Mapping[str, Kin], size: int) -> str:
     """What a sweep says of them before it starts."""
     many = Counter(each.key for each in found.values() if each.alone is None)
     stacks = sum(-(-n // size) for n in many.values() if n > 1)
-    reasons = Counter(each.alone or "nothing else is like it" for each in found.values() if each.alone or many[each.key] == 1)
+    reasons = Counter(
+        each.alone or "nothing else is like it" for each in found.values() if each.alone or many[each.key] == 1
+    )
     by_itself = f"; alone: {', '.join(f'{n} ({why})' for why, n in reasons.most_common(3))}" if reasons else ""
     return f"stacked  {sum(n for n in many.values() if n > 1)} runs in {stacks} stacks{by_itself}"
+
+
+def refused(sweep: Path) -> list[str]:
+    """What stacks said that could not be trained, each once."""
+    try:
+        return list(dict.fromkeys((sweep / LOG).read_text(encoding="utf-8").splitlines()))
+    except OSError:
+        return []

@@ -27,7 +27,11 @@ def scores(
     skills = []
     for number, (name, task) in enumerate(tasks.items()):
         answer, target = task.answer(units[name].prediction), units[name].target.numpy()
-        figures = {k: v for k, v in (task.score(answer, target) if score is None else score(task, answer, target)).items() if isinstance(v, float)}
+        figures = {
+            k: v
+            for k, v in (task.score(answer, target) if score is None else score(task, answer, target)).items()
+            if isinstance(v, float)
+        }
         found |= named(start, name, figures, number == 0)
         skills.append(task.skill(figures, target))
     if len(tasks) > 1:
