@@ -102,4 +102,5 @@ def clipped(gradient: Float[Tensor, "K P"], largest: Float[Tensor, "K 1"] | None
     if largest is None:
         return gradient
     norm = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
-    return gradient * (largest / (norm + 1e-6)).clamp(max=1.0)
+    share = (largest / (norm + 1e-6)).clamp(max=1.0)
+    return gradient if bool((share == 1).all()) else gradient * share

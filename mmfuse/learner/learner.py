@@ -214,13 +214,13 @@ class Learner(L.LightningModule):
             absent = {m: Signal(s.data, torch.zeros_like(s.mask)) for m, s in batch.signals.items()}
             batch = batch._replace(signals=absent)
         outputs = self.model(batch.signals)
-        self.hear(None, outputs.predictions, batch)
+        self.hear(None, outputs.predictions, batch.targets)
         for view, modalities in self.schedule.views.items():
-            self.hear(view, outputs.predict(only(outputs.encoded, modalities)), batch)
+            self.hear(view, outputs.predict(only(outputs.encoded, modalities)), batch.targets)
         self.costs.append((self.losses(outputs, batch), len(batch.rows)))
 
-    def hear(self, view: str | None, said: Predictions, batch: Batch) -> None:
-        self.heard.setdefault(view, []).append(self.units(said, batch.targets))
+    def hear(self, view: str | None, said: Predictions, targets: Mapping[str, Tensor]) -> None:
+        self.heard.setdefault(view, []).append(self.units(said, targets))
 
     def units(self, predictions: Predictions, targets: Mapping[str, Tensor]) -> dict[str, Units]:
         """What each task is scored by, on the CPU."""

@@ -2,8 +2,8 @@
 
 Each lane has its own weights, rows, dice, rates, patience and end, so that its figures are those of its lone run, up to
 how numbers are rounded. For small models time goes by the number of operations, and a stack has no more of them than
-one run. Where a model cannot be stacked, or what the first batch costs is not what it costs a lone run, `UnstackableError`
-is raised before anything is trained.
+one run. Where a model cannot be stacked, or the first step is not that of a lone run, `UnstackableError` is raised
+before anything is trained.
 """
 
 import time
@@ -74,6 +74,7 @@ class Together:
         self.asked = Asked(lanes[0].learner)
         self.about = numbers([self.parts_of(lane.learner) for lane in lanes])
         self.largest = self.limits()
+        self.columns: tuple[str, ...] = ()  # of an epoch's figures, in a lone run's order
         self.score: Callable[..., dict[str, Any]] | None = None  # of validation rows; None: the tasks' own
 
     def parts_of(self, learner: Learner) -> nn.ModuleList:
@@ -107,15 +108,15 @@ class Together:
             learner.phase = learner.schedule(epoch, epoch * self.steps)
             learner.parts.still(learner.phase.frozen)
         self.about = numbers([self.parts_of(learner) for learner in learners])
-        for number, batches in enumerate(self.batches(epoch)):
-            totals, each, gradient = self.lesson(epoch, number, batches)
-            told = each.sum(dim=1)
-            self.refuse_lost(epoch, number, batches, (totals + told).tolist())
+        for number, batch in enumerate(self.batches(epoch)):
+            totals, each, gradient = self.lesson(epoch, number, batch)
+            told, size = each.sum(dim=1), batch.rows.shape[1]
+            self.refuse_lost(epoch, number, batch, (totals + told).tolist())
             self.set_rates(epoch * self.steps + number)
             self.flat.step(clipped(gradient, self.largest), range(len(self.going)))
-            sums, rows = sums + each * len(batches[0].rows), rows + len(batches[0].rows)
-            for k, (lane, loss) in enumerate(zip(self.going, told.tolist(), strict=True)):
-                self.lanes[lane].listener.step(number + 1, len(batches[k].rows), loss)
+            sums, rows = sums + each * size, rows + size
+            for lane, loss in zip(self.going, told.tolist(), strict=True):
+                self.lanes[lane].listener.step(number + 1, size, loss)
         for learner, own in zip(learners, sums, strict=True):
             learner.sums, learner.rows = {tuple(self.asked.names): own}, rows
 
@@ -125,11 +126,12 @@ class Together:
             learner, course = self.lanes[lane].learner, self.courses[lane]
             if course.error is not None:
                 continue
-            learner.judge(score=self.score if epoch else None)  # the first names the columns
+            learner.judge(score=self.score)
             learner.end_epoch(epoch)
             place = {"epoch": epoch, "step": (epoch + 1) * self.steps}
             seconds = {"seconds": round(time.perf_counter() - began, 3)}
-            row = place | learner.epoch_figures() | seconds
+            figures = learner.epoch_figures()
+            row = place | {name: figures[name] for name in (*self.columns, *figures) if name in figures} | seconds
             if course.judge(row):
                 course.weights = self.flat.weights(k, learner)
                 course.place = {"epoch": epoch, "global_step": place["step"]}
@@ -147,16 +149,17 @@ class Together:
 
     # ---- a step
 
-    def batches(self, epoch: int) -> Iterator[list[Batch]]:
-        """At each step one of each lane."""
-        for lane in self.going:
-            order = self.lanes[lane].train.sampler
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """At each step one of each lane, (K, B, ...): all their rows are gathered at once."""
+        orders, rows = [self.lanes[lane].train.sampler for lane in self.going], self.lanes[0].train.dataset
+        for order in orders:
             assert isinstance(order, Order)
             order.set_epoch(epoch)
-        yield from map(list, zip(*(self.lanes[lane].train for lane in self.going), strict=True))
+        for each in zip(*orders, strict=True):
+            yield folded(rows[np.concatenate(each)], len(each))
 
     def lesson(
-        self, epoch: int, number: int, batches: Sequence[Batch]
+        self, epoch: int, number: int, batch: Batch
     ) -> tuple[Float[Tensor, " K"], Float[Tensor, "K L"], Float[Tensor, "K P"]]:
         """What each lane learns from, its losses, and its slope."""
 
@@ -167,9 +170,9 @@ class Together:
         totals, each = together(
             self.flat.rows,
             self.flat.held,
-            stacked(batches),
+            batch,
             tensors(self.about),
-            self.chances(epoch, number, len(batches[0].rows)),
+            self.chances(epoch, number, batch.rows.shape[1]),
         )
         (gradient,) = torch.autograd.grad(totals.sum(), self.flat.rows)
         return totals.detach(), each, gradient
@@ -208,17 +211,18 @@ class Together:
             if rates != STEADY:
                 rates.set(self.flat.optimizers[k], step, steps, {})
 
-    def refuse_lost(self, epoch: int, number: int, batches: Sequence[Batch], found: Sequence[float]) -> None:
+    def refuse_lost(self, epoch: int, number: int, batch: Batch, found: Sequence[float]) -> None:
         """A lane whose loss is not a number ends as its lone run would; its row is passed over from here on."""
         for k, (lane, value) in enumerate(zip(self.going, found, strict=True)):
             course = self.courses[lane]
             if isfinite(value) or course.error is not None:
                 continue
             learner = self.lanes[lane].learner
+            own = of_lane(batch, k)
             with torch.no_grad():
                 learner.load_state_dict(self.flat.weights(k, learner))
-                _, losses, encoded = self.alone(lane, epoch, number, batches[k])
-            course.error = learner.diverged(losses, batches[k], encoded, epoch * self.steps + number, epoch, number)
+                _, losses, encoded = self.alone(lane, epoch, number, own)
+            course.error = learner.diverged(losses, own, encoded, epoch * self.steps + number, epoch, number)
 
     # ---- validation
 
@@ -233,13 +237,21 @@ class Together:
             return self.call(row, held, batch, None, own, [])
 
         together = vmap(one, in_dims=(0, 0, 0, None))
+        said, targets = dict[str, list[Tensor]](), dict[str, list[Tensor]]()
         with torch.no_grad():
             for batch in self.lanes[self.going[0]].val:
-                said, losses = together(self.flat.rows, self.flat.held, tensors(self.about), batch)
-                for k, learner in enumerate(learners):
-                    own: Predictions = {task: values[k] for task, values in said.items()}
-                    learner.hear(None, own, batch)
-                    learner.costs.append(({n: value[k] for n, value in losses.items()}, len(batch.rows)))
+                answers, losses = together(self.flat.rows, self.flat.held, tensors(self.about), batch)
+                for task, answer in answers.items():
+                    said.setdefault(task, []).append(answer)
+                    targets.setdefault(task, []).append(batch.targets[task])
+                costs = torch.stack(list(losses.values()), dim=1)  # (K, L)
+                for learner, each in zip(learners, costs, strict=True):
+                    learner.costs.append((dict(zip(losses, each, strict=True)), len(batch.rows)))
+        together_said = {task: torch.cat(parts, dim=1) for task, parts in said.items()}  # (K, N, ...)
+        true = {task: torch.cat(parts) for task, parts in targets.items()}
+        for k, learner in enumerate(learners):
+            own: Predictions = {task: values[k] for task, values in together_said.items()}
+            learner.hear(None, own, true)
         for part, training in modes:
             part.training = training
 
@@ -248,7 +260,7 @@ class Together:
     def rehearse(self) -> None:
         """The first step, of each lane by itself and of all together: `UnstackableError` where that is not the same."""
         first = next(iter(self.batches(0)))
-        wanted = [self.rehearsed(lane, batch) for lane, batch in zip(self.going, first, strict=True)]
+        wanted = [self.rehearsed(lane, of_lane(first, k)) for k, lane in enumerate(self.going)]
         try:
             totals, _, gradient = self.lesson(0, 0, first)
         except (RuntimeError, ValueError, TypeError, StopIteration) as error:
@@ -280,6 +292,7 @@ class Together:
             learner.heard, learner.costs = heard, costs
             figures.append(learner.figures)
         own, other = figures
+        self.columns = tuple(learner.epoch_figures() | own)
         if set(own) != set(other):
             return None
         each = [[found[name] for name in own] for found in figures]
@@ -315,14 +328,19 @@ class Together:
         return learner.lesson(batch, epoch, number)
 
 
-def stacked(batches: Sequence[Batch]) -> Batch:
-    """(K, B, ...) of each."""
-    signals = {
-        m: Signal(torch.stack([b.signals[m].data for b in batches]), torch.stack([b.signals[m].mask for b in batches]))
-        for m in batches[0].signals
-    }
-    targets = {t: torch.stack([b.targets[t] for b in batches]) for t in batches[0].targets}
-    return Batch(signals, targets, torch.stack([b.rows for b in batches]))
+def folded(batch: Batch, lanes: int) -> Batch:
+    """(K B, ...) -> (K, B, ...)"""
+
+    def fold(tensor: Tensor) -> Tensor:
+        return tensor.unflatten(0, (lanes, -1))
+
+    signals = {m: Signal(fold(s.data), fold(s.mask)) for m, s in batch.signals.items()}
+    return Batch(signals, {t: fold(target) for t, target in batch.targets.items()}, fold(batch.rows))
+
+
+def of_lane(batch: Batch, lane: int) -> Batch:
+    signals = {m: Signal(s.data[lane], s.mask[lane]) for m, s in batch.signals.items()}
+    return Batch(signals, {t: target[lane] for t, target in batch.targets.items()}, batch.rows[lane])
 
 
 def even(rows: Batches) -> bool:

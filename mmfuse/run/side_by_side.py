@@ -27,6 +27,7 @@ from mmfuse.run.recording import Recording
 from mmfuse.run.replicate import Given
 from mmfuse.run.settings import patience
 from mmfuse.run.stacked import stacks
+from mmfuse.run.train import set_threads
 from mmfuse.types import Listener
 
 Runs = Mapping[Path, Config]
@@ -37,15 +38,18 @@ def trained(runs: Runs, listener: Listener) -> dict[Path, Given]:
     first = next(iter(runs))
     if kind(runs[first]["trainer"]) != "cpu":
         raise UnstackableError("only CPUs train stacks")
+    set_threads(runs[first])
     ready = opened(runs[first], first, listener)
     courses: dict[Path, dict[str, Course]] = {folder: {} for folder in runs}
+    learners: dict[Path, dict[int, Learner]] = {folder: {} for folder in runs}
     for number in range(len(runs[first]["seeds"])):
         seeds = {folder: cfg["seeds"][number] for folder, cfg in runs.items()}
         lanes = [lane(folder, cfg, ready, seeds[folder]) for folder, cfg in runs.items()]
         found = Together(lanes, runs[first]["trainer"]["max_epochs"]).run()
-        for folder, course in zip(runs, found, strict=True):
+        for folder, course, own in zip(runs, found, lanes, strict=True):
             courses[folder][f"seed-{seeds[folder]}"] = course
-    return {folder: Given(ready, told(courses[folder])) for folder in runs}
+            learners[folder][seeds[folder]] = own.learner
+    return {folder: Given(ready, learners[folder], told(courses[folder])) for folder in runs}
 
 
 def lane(folder: Path, cfg: Config, ready: Opened, seed: int) -> Lane:

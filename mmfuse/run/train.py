@@ -51,7 +51,7 @@ def recorded(
     set_threads(cfg)
     ready = given.opened if given else opened(cfg, folder, listener)
     examples, divided, prepared = ready.examples, ready.divided, ready.prepared
-    first = rehearse(cfg, examples, prepared, folder)
+    first = given.learners[cfg["seeds"][0]] if given else rehearse(cfg, examples, prepared, folder)
     refuse_unless_divided(first.model, examples, prepared, cfg["tasks"][0])
     refuse_unless_paired(cfg, prepared)
     if given or not prepared.encoded:

@@ -1,8 +1,8 @@
 """`python -m mmfuse.sweep.forks ABOUT`: a process that has imported torch and forks a child for each run.
 
 It is told on stdin, a JSON list a line: ["start", FOLDER, NAME], ["stop"] (all save and end), ["kill"]; and tells on
-stdout [NAME, EXIT CODE] of each that ended. ["start", FOLDER, NAME, FOLDER, ...] starts runs that are trained as one, in
-one child that has the first one's name. Where whoever told it is gone, all save and end, and so does it. It never
+stdout [NAME, EXIT CODE] of each that ended. ["start", FOLDER, NAME, FOLDER, ...] starts runs that are trained as one,
+in one child that has the first one's name. Where whoever told it is gone, all save and end, and so does it. It never
 computes, so that no device and no thread of torch's is there to be forked.
 """
 
