@@ -52,11 +52,14 @@ class Flat:
         own = self.parameters(self.rows[lane].detach())
         return {name: own.get(name, value).clone() for name, value in learner.state_dict().items()}
 
-    def step(self, gradient: Float[Tensor, "K P"], lanes: Sequence[int]) -> None:
-        for lane in lanes:
-            optimizer = self.optimizers[lane]
+    def step(self, gradient: Float[Tensor, "K P"], largest: Sequence[float | None]) -> None:
+        """`largest` is of each lane's norm, which is that of its tensors' norms, as torch has it; None: any."""
+        for slope, most, optimizer in zip(gradient, largest, self.optimizers, strict=True):
+            if most is not None:
+                norm = torch.nn.utils.get_total_norm(slope.split(self.sizes))
+                slope.mul_((most / (norm + 1e-6)).clamp(max=1.0))
             views = [group["params"][0] for group in optimizer.param_groups]
-            for view, part in zip(views, gradient[lane].split([view.numel() for view in views]), strict=True):
+            for view, part in zip(views, slope.split([view.numel() for view in views]), strict=True):
                 view.grad = part
             optimizer.step()
 
@@ -80,10 +83,7 @@ def stepping(learner: Learner, optimizer: Optimizer, row: Float[Tensor, " P"]) -
     views = row.split([sum(p.numel() for p in group["params"]) for group in optimizer.param_groups])
     make: Callable[..., Any] = learner.optimizer
     made: Optimizer = make(
-        params=[
-            {**about, "fused": True, "foreach": False, "params": [view.requires_grad_(True)]}
-            for about, view in zip(groups, views, strict=True)
-        ]
+        params=[{**about, "params": [view.requires_grad_(True)]} for about, view in zip(groups, views, strict=True)]
     )
     return made
 
@@ -95,12 +95,3 @@ def moved(optimizer: Optimizer, row: Float[Tensor, " P"]) -> None:
         group["params"] = [view.requires_grad_(True)]
         if old in optimizer.state:
             optimizer.state[view] = optimizer.state.pop(old)
-
-
-def clipped(gradient: Float[Tensor, "K P"], largest: Float[Tensor, "K 1"] | None) -> Float[Tensor, "K P"]:
-    """Each lane's by its own norm, as torch.nn.utils.clip_grad_norm_ does it. None: as they are."""
-    if largest is None:
-        return gradient
-    norm = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
-    share = (largest / (norm + 1e-6)).clamp(max=1.0)
-    return gradient if bool((share == 1).all()) else gradient * share

@@ -23,7 +23,7 @@ from mmfuse.data.batches import Batches, Held
 from mmfuse.data.columns import Stored
 from mmfuse.data.order import Order
 from mmfuse.learner.chances import Draw, Given, Noted, drawn
-from mmfuse.learner.flat import Flat, clipped
+from mmfuse.learner.flat import Flat
 from mmfuse.learner.lane import Course, Lane
 from mmfuse.learner.learner import Learner, mixed, seed_all
 from mmfuse.learner.leveled import UnstackableError, changed, numbers, put, tensors
@@ -73,18 +73,11 @@ class Together:
         self.flat = Flat([lane.learner for lane in lanes])
         self.asked = Asked(lanes[0].learner)
         self.about = numbers([self.parts_of(lane.learner) for lane in lanes])
-        self.largest = self.limits()
         self.columns: tuple[str, ...] = ()  # of an epoch's figures, in a lone run's order
         self.score: Callable[..., dict[str, Any]] | None = None  # of validation rows; None: the tasks' own
 
     def parts_of(self, learner: Learner) -> nn.ModuleList:
         return nn.ModuleList([learner.model, learner.objectives, learner.balancer])
-
-    def limits(self) -> Float[Tensor, "K 1"] | None:
-        clips = [self.lanes[lane].clip for lane in self.going]
-        if all(clip is None for clip in clips):
-            return None
-        return torch.tensor([[torch.inf if clip is None else clip] for clip in clips])
 
     # ---- the whole
 
@@ -113,7 +106,7 @@ class Together:
             told, size = each.sum(dim=1), batch.rows.shape[1]
             self.refuse_lost(epoch, number, batch, (totals + told).tolist())
             self.set_rates(epoch * self.steps + number)
-            self.flat.step(clipped(gradient, self.largest), range(len(self.going)))
+            self.flat.step(gradient, [self.lanes[lane].clip for lane in self.going])
             sums, rows = sums + each * size, rows + size
             for lane, loss in zip(self.going, told.tolist(), strict=True):
                 self.lanes[lane].listener.step(number + 1, size, loss)
@@ -145,7 +138,6 @@ class Together:
             if stay:
                 self.flat.keep(stay)
                 self.asked = Asked(self.lanes[self.going[0]].learner)
-                self.largest = self.limits()
 
     # ---- a step
 

@@ -64,10 +64,8 @@ def draw(rows: Sequence[np.ndarray], samples: int) -> Iterator[list[np.ndarray]]
         for r in rows:
             if r.tobytes() not in drawn:
                 which, place = np.unique(r, return_inverse=True)
-                kept = alike and len(which) * samples <= KEPT
-                times = (
-                    at_first(len(which), samples) if kept else counts(random, len(which), min(size, samples - start))
-                )
+                some, kept = min(size, samples - start), alike and len(which) * samples <= KEPT
+                times = at_first(len(which), samples) if kept else counts(random, len(which), some)  # (R, N)
                 drawn[r.tobytes()] = times if np.array_equal(which, r) else times[:, place]
         yield [drawn[r.tobytes()] for r in rows]
 
