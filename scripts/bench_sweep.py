@@ -1,7 +1,9 @@
 """What sweeps cost: plans, status, start-up in a warm slot, and many short runs side by side.
 
-`python scripts/bench_sweep.py [--runs 24] [--epochs 20] [PART ...]`, of plan, status, start, side_by_side. The last one
-runs the same runs one after the other, in processes of their own, and then as a sweep, on two cores.
+`python scripts/bench_sweep.py [--runs 24] [--epochs 20] [PART ...]`, of plan, status, start, side_by_side, stack.
+side_by_side runs the same runs one after the other, in processes of their own, and then as a sweep, on two cores. stack
+runs eight runs of the default on features of its encoders, which are vectors in a file: one after the other in one warm
+slot, then as one.
 """
 
 import argparse
@@ -20,6 +22,7 @@ from mmfuse.sweep.composer import Composer
 from mmfuse.sweep.plan import Run, combinations, plan
 
 SHORT = ["modalities=[text]", "threads=1", "bootstrap=1000", "trainer.accelerator=cpu"]
+PARTS = ("plan", "status", "start", "side_by_side", "stack")
 CLI = [sys.executable, "-m", "mmfuse.cli"]
 
 
@@ -91,9 +94,63 @@ def side_by_side(runs: int, epochs: int) -> None:
     )
 
 
+def features(folder: Path) -> list[str]:
+    """The digits as the default's encoders, as they are at first, say them: what is typed to train on that."""
+    import numpy as np
+    import torch
+
+    from mmfuse.config.compose import compose
+    from mmfuse.data.batches import Batches
+    from mmfuse.run.build import build
+    from mmfuse.run.prepare import divide, load, prepare
+
+    cfg = compose([], Catalog())
+    examples = load(cfg)
+    prepared = prepare(cfg, examples, divide(cfg, examples)[0][1])
+    with torch.no_grad():
+        batch = Batches(prepared.columns, prepared.targets)[np.arange(len(examples))]
+        said = build(cfg, prepared, 0).eval().encode(batch.signals)
+    vectors = {m: torch.where(s.present[:, None], s.pooled(), torch.nan).numpy() for m, s in said.items()}
+    np.savez(folder / "features.npz", **vectors)
+    rows = "".join(f"{row},{digit}\n" for row, digit in enumerate(examples.targets["digit"]))
+    (folder / "samples.csv").write_text(f"row,label\n{rows}")
+    about = ",".join(f"{m}:{{kind:vector,file:features.npz,key:{m}}}" for m in vectors)
+    typed = ["dataset=table", f"dataset.root={folder}", "dataset.file=samples.csv", "dataset.id=row"]
+    typed += [f"dataset.modalities={{{about}}}", "dataset.tasks={digit:{kind:multiclass,column:label}}"]
+    return [*typed, *(f"encoder.{m}=identity" for m in vectors)]
+
+
+def timed(typed: list[str]) -> float:
+    """Seconds from the first run's word, when torch has been imported, to the end of the last."""
+    with subprocess.Popen([*CLI, "sweep", *typed, "--json"], stdout=subprocess.PIPE, text=True) as sweep:
+        began, ended = 0.0, 0.0
+        for line in sweep.stdout or ():
+            event = json.loads(line)
+            if event["event"] == "started" and not began:
+                status = Path(event["folder"]) / "status.json"
+                while json.loads(status.read_text())["pid"] == sweep.pid:
+                    time.sleep(0.002)
+                began = time.perf_counter()
+            elif event["event"] == "ended":
+                ended = time.perf_counter()
+    return ended - began
+
+
+def stack() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        typed = [*features(Path(name)), "seed=0,1,2,3", "optimizer.lr=0.001,0.002", "launcher.slots=1"]
+        typed += ["threads=1", "trainer.accelerator=cpu", f"output_dir={name}/runs"]
+        alone, together = timed(typed), timed([*typed, "sweep.stack=8"])
+    print(
+        f"stack    8 runs of the default on cached features: one after the other {480 / alone:.1f} a minute,"
+        f" as one {480 / together:.1f}: {alone / together:.2f} x",
+        flush=True,
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", metavar="PART", choices=["plan", "status", "start", "side_by_side", []])
+    parser.add_argument("parts", nargs="*", metavar="PART", choices=[*PARTS, []])
     parser.add_argument("--runs", type=int, default=24)
     parser.add_argument("--epochs", type=int, default=20)
     options = parser.parse_args()
@@ -103,6 +160,7 @@ def main() -> None:
         "status": status,
         "start": start,
         "side_by_side": lambda: side_by_side(options.runs, options.epochs),
+        "stack": stack,
     }
     for part in options.parts or does:
         does[part]()

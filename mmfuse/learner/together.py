@@ -73,7 +73,7 @@ class Together:
         self.flat = Flat([lane.learner for lane in lanes])
         self.asked = Asked(lanes[0].learner)
         self.about = numbers([self.parts_of(lane.learner) for lane in lanes])
-        self.columns: tuple[str, ...] = ()  # of an epoch's figures, in a lone run's order
+        self.columns: tuple[str, ...] = ()  # the validation figures, in a lone run's order
         self.score: Callable[..., dict[str, Any]] | None = None  # of validation rows; None: the tasks' own
 
     def parts_of(self, learner: Learner) -> nn.ModuleList:
@@ -124,7 +124,8 @@ class Together:
             place = {"epoch": epoch, "step": (epoch + 1) * self.steps}
             seconds = {"seconds": round(time.perf_counter() - began, 3)}
             figures = learner.epoch_figures()
-            row = place | {name: figures[name] for name in (*self.columns, *figures) if name in figures} | seconds
+            row = place | {name: value for name, value in figures.items() if name.startswith("train/")}
+            row |= {name: figures[name] for name in self.columns} | seconds
             if course.judge(row):
                 course.weights = self.flat.weights(k, learner)
                 course.place = {"epoch": epoch, "global_step": place["step"]}
@@ -284,7 +285,7 @@ class Together:
             learner.heard, learner.costs = heard, costs
             figures.append(learner.figures)
         own, other = figures
-        self.columns = tuple(learner.epoch_figures() | own)
+        self.columns = tuple(own)
         if set(own) != set(other):
             return None
         each = [[found[name] for name in own] for found in figures]
