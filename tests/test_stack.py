@@ -104,11 +104,18 @@ def stacked(folder: Path, about: Sequence[dict]) -> list[Path]:
             ],
         ),
         (
-            ["fusion=sum", "optimizer=sgd", "rates.warmup=0.2", "rates.decay=cosine", "objectives=[unimodal]"],
+            [
+                "fusion=sum",
+                "optimizer=sgd",
+                "rates.warmup=0.2",
+                "rates.decay=cosine",
+                "objectives=[unimodal]",
+                "balance.weights={task:1.0}",
+            ],
             [
                 ["seed=3"],
                 ["objectives.unimodal.weight=0.25"],
-                ["trainer.gradient_clip_val=0.1", "rates.end=0.5"],
+                ["trainer.gradient_clip_val=0.1", "rates.end=0.5", "balance.weights={task:0.5}"],
             ],
         ),
     ],

@@ -49,8 +49,9 @@ class Given(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        if func is F.dropout and is_training(args, kwargs):
-            return (args[0] if args else kwargs["input"]) * next(self.drawn)
+        if func is F.dropout:  # whose rate may be a tensor, which torch's own would not take
+            data = args[0] if args else kwargs["input"]
+            return data * next(self.drawn) if is_training(args, kwargs) else data
         if func is torch.rand:
             return next(self.drawn)
         return func(*args, **kwargs)

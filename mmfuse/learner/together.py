@@ -183,7 +183,7 @@ class Together:
         with ExitStack() as within:
             if self.about:
                 within.enter_context(put(self.parts_of(self.asked.learner), self.about, own))
-            if chance:
+            if chance or self.about:
                 within.enter_context(Given(chance))
             return functional_call(self.asked, values, (batch, place))
 
