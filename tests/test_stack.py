@@ -149,7 +149,10 @@ def test_a_run_that_diverges_ends_as_it_does_alone_and_the_others_go_on(tmp_path
 @pytest.mark.parametrize(
     ("typed", "why"),
     [
-        ([*SMALL, "fusion=stacking", "model=late"], "its fusion learns from answers of models that have not seen"),
+        (
+            ["dataset=shared", "trainer.accelerator=cpu", "fusion=stacking", "model=late"],
+            "its fusion learns from answers of models that have not seen",
+        ),
         (["dataset=digits", "modalities=[text]", "trainer.accelerator=cpu"], "its rows are not in memory, or not all"),
     ],
 )

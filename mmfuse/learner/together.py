@@ -94,7 +94,7 @@ class Together:
 
     def train(self, epoch: int) -> None:
         learners = [self.lanes[lane].learner for lane in self.going]
-        sums, rows = 0.0, 0
+        sums, rows = torch.zeros(()), 0
         for learner in learners:
             learner.train()
             learner.begin_epoch(epoch)
@@ -273,23 +273,18 @@ class Together:
 
     def quickest(self, learner: Learner) -> Callable[..., dict[str, Any]] | None:
         """How validation rows are scored: quickly, where that comes to the same."""
-        figures = []
-        for score in (None, quick):
-            learner.heard, learner.costs, heard, costs = (
-                dict(learner.heard),
-                list(learner.costs),
-                learner.heard,
-                learner.costs,
-            )
-            learner.judge(score=score)
-            learner.heard, learner.costs = heard, costs
-            figures.append(learner.figures)
-        own, other = figures
+        heard, costs = learner.heard, learner.costs
+        learner.heard, learner.costs = dict(heard), list(costs)  # which are gone once they are judged
+        learner.judge()
+        own = learner.figures
+        learner.heard, learner.costs = heard, costs
+        learner.judge(score=quick)
+        other = learner.figures
         self.columns = tuple(own)
         if set(own) != set(other):
             return None
-        each = [[found[name] for name in own] for found in figures]
-        return quick if np.allclose(*each, rtol=0, atol=1e-7, equal_nan=True) else None
+        near = np.allclose([own[n] for n in own], [other[n] for n in own], rtol=0, atol=1e-7, equal_nan=True)
+        return quick if near else None
 
     def rehearsed(self, lane: int, batch: Batch) -> tuple[Tensor, Float[Tensor, " P"]]:
         learner = self.lanes[lane].learner
@@ -307,7 +302,9 @@ class Together:
         if names := changed(before, learner):
             raise UnstackableError(f"it keeps {names[0]} from batch to batch")
         self.draws[lane, len(batch.rows)] = noted.draws
-        rest = len(self.lanes[lane].train.sampler.rows) % len(batch.rows)
+        order = self.lanes[lane].train.sampler
+        assert isinstance(order, Order)
+        rest = len(order.rows) % len(batch.rows)
         if rest:
             with torch.no_grad(), Noted() as noted:
                 self.alone(lane, 0, 0, first_rows(batch, rest))
