@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from mmfuse import cli
 from mmfuse.commands import as_one as command
@@ -41,7 +42,7 @@ def begun(folder: Path, about: Sequence[dict]) -> dict[Path, dict]:
     found = {folder / f"run-{n}": cfg for n, cfg in enumerate(about)}
     for place, cfg in found.items():
         place.mkdir(parents=True)
-        (place / "config.yaml").write_text(json.dumps(cfg))  # which is YAML as well
+        (place / "config.yaml").write_text(yaml.safe_dump(cfg))
         Status(place).say("created")
     return found
 
