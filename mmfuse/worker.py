@@ -37,7 +37,7 @@ def run(typed: list[str]) -> int:
         if len(options.run) > 1:
             from mmfuse.commands.as_one import as_one
 
-            return as_one([refuse_unless_run(run) for run in options.run], options)
+            return as_one([refuse_unless_run(run) for run in options.run], options, guarded)
         folder = refuse_unless_run(options.run[0])
         config = config_of(folder, options.allow)
         if place.ranks == 1:

@@ -263,9 +263,9 @@ def test_a_stack_that_was_stopped_begins_anew_and_comes_to_the_same(tmp_path, mo
     with monkeypatch.context() as at:
         at.setattr(Together, "judge", stopping)
         with pytest.raises(Interrupted):
-            command.as_one(found, TALK)
+            command.as_one(found, TALK, cli.guarded)
     assert [Status.read(folder) for folder in found] == ["preempted", "preempted"]
-    assert command.as_one(found, TALK) == 0
+    assert command.as_one(found, TALK, cli.guarded) == 0
     assert [Status.read(folder) for folder in found] == ["done", "done"]
     for one, other in zip(found, lone(tmp_path / "lone", about), strict=True):
         same(one, other)
@@ -278,7 +278,7 @@ def test_what_cannot_be_stacked_is_trained_one_by_one_and_the_sweep_is_told_once
     monkeypatch.setattr(Together, "rehearse", refused)
     about = configs(["trainer.max_epochs=1"], [["seed=0"], ["seed=1"]])
     found = list(begun(tmp_path, about))
-    assert command.as_one(found, TALK) == 0
+    assert command.as_one(found, TALK, cli.guarded) == 0
     assert [Status.read(folder) for folder in found] == ["done", "done"]
     assert stacks.refused(tmp_path) == ["2 runs were trained by themselves: no reason"]
 

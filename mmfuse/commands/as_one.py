@@ -7,13 +7,12 @@ runs that had not been written down. Where a stack cannot be trained, its runs a
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmfuse.cli import guarded
 from mmfuse.commands.train import supervised
 from mmfuse.errors import UserError
 from mmfuse.record import folder as folders
@@ -25,11 +24,15 @@ from mmfuse.sweep.stacks import LOG
 if TYPE_CHECKING:
     from mmfuse.run.replicate import Given
 
+Guard = Callable[[Callable[[list[str]], int], list[str]], int]
 PREEMPTED = (75, 130)
 
 
-def as_one(runs: Sequence[Path], options: argparse.Namespace) -> int:
-    """The exit code of what stopped them, else 0: what became of each, its status tells."""
+def as_one(runs: Sequence[Path], options: argparse.Namespace, guarded: Guard) -> int:
+    """The exit code of what stopped them, else 0: what became of each, its status tells.
+
+    `guarded` calls what it is given, and makes an exit code of an error.
+    """
     configs = {folder: config_of(folder, options.allow) for folder in runs}
     given = trained(configs)
     for number, (folder, config) in enumerate(configs.items()):
