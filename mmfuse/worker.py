@@ -5,6 +5,8 @@ A run on several devices is started once, and starts its ranks; or as often as i
 
     torchrun --nproc-per-node 2 -m mmfuse.worker RUN
     srun --ntasks 2 python -m mmfuse.worker RUN
+
+Several RUNs, which differ in seeds and floats, are trained as one (commands/as_one.py).
 """
 
 import argparse
@@ -32,7 +34,11 @@ def run(typed: list[str]) -> int:
         if place.ranks > 1:
             end_with_leader()
         options = arguments(typed)
-        folder = refuse_unless_run(options.run)
+        if len(options.run) > 1:
+            from mmfuse.commands.as_one import as_one
+
+            return as_one([refuse_unless_run(run) for run in options.run], options, guarded)
+        folder = refuse_unless_run(options.run[0])
         config = config_of(folder, options.allow)
         if place.ranks == 1:
             return supervised(config, folder, options, keep=True)
@@ -43,7 +49,7 @@ def run(typed: list[str]) -> int:
 
 def arguments(typed: list[str]) -> argparse.Namespace:
     parser = Parser("worker", "run what a folder tells to its end")
-    parser.add_argument("run", metavar="RUN", type=Path)
+    parser.add_argument("run", metavar="RUN", type=Path, nargs="+")
     parser.add_argument("--allow", action="append", default=[], metavar="PACKAGE", help="whose parts the run may name")
     parser.add_argument("--force", action="store_true", help="though the data have changed")
     add_talk(parser)

@@ -21,8 +21,9 @@ class Plain(Balancer):
             raise ValueError(f"weights: there is no loss {unknown}; there are {list(losses)}")
 
     def forward(self, step: Step) -> Tensor:
-        weighed = [loss if (w := self.weight(name)) == 1 else w * loss for name, loss in step.losses.items()]
-        return torch.stack(weighed).sum()
+        each = [(self.weight(name), loss) for name, loss in step.losses.items()]
+        return torch.stack([loss if not isinstance(w, Tensor) and w == 1 else w * loss for w, loss in each]).sum()
 
-    def weight(self, name: str) -> float:
+    def weight(self, name: str) -> float | Tensor:
+        """A tensor where runs of a stack differ in it."""
         return self.weights.get(name, self.weights.get(name.split("/")[0], 1.0))

@@ -1,13 +1,13 @@
 """`mmfuse sweep`."""
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmfuse.commands.before_sweep import advise, encodes, refuse_unless_meant, refuse_unless_stackable, show, stacked
 from mmfuse.commands.parser import command_line
 from mmfuse.commands.running import running_parser
 from mmfuse.commands.train import safe
@@ -16,7 +16,7 @@ from mmfuse.signals import handled_by, interrupt
 
 if TYPE_CHECKING:
     from mmfuse.sweep.launcher import Launcher
-    from mmfuse.sweep.plan import Plan, Run
+    from mmfuse.sweep.plan import Run
     from mmfuse.sweep.suggested import Suggested
 
 ABOUT = "many experiments: grid, random or searched; on this machine or a cluster"
@@ -29,7 +29,7 @@ EXAMPLES = """examples:
   mmfuse sweep --resume outputs/digits-sweep-1120-160412-7f3a                    what is not done goes on
 
 then: mmfuse status, mmfuse compare SWEEP, mmfuse report SWEEP
-keys of the sweep: sweep.search, trials, seed; of a search: sweep.metric, pruner, storage, parallel
+keys of the sweep: sweep.search, trials, seed, stack; of a search: sweep.metric, pruner, storage, parallel
 launchers: mmfuse list launchers, mmfuse show launcher/slurm"""
 
 
@@ -66,6 +66,8 @@ def begin(options: argparse.Namespace, typed: list[str]) -> int:
     refuse_unless_meant(asked, options.yes)
     if searched:
         searching.refuse_unless_possible(settings.sweep)
+    if settings.sweep["stack"] > 1:
+        refuse_unless_stackable(searched, settings.name)
     composer = Composer(catalog, options.allow, options.experiment)
     if searched and asked:
         examples, planned = searching.examples(read, composer), Plan([], 0, [])
@@ -101,7 +103,8 @@ def begin(options: argparse.Namespace, typed: list[str]) -> int:
     if searched:
         search_of = searching.suggested(folder, read, settings.sweep, composer, examples[0], about["experiment"])
     ahead = encodes(settings.sweep, launcher, examples, composer, options.allow, options)
-    return driven(folder, planned.runs, composer, launcher, common(about), options, ahead, search_of)
+    stack = settings.sweep["stack"]
+    return driven(folder, planned.runs, composer, launcher, common(about), options, ahead, stack, search_of)
 
 
 def go_on(options: argparse.Namespace) -> int:
@@ -138,7 +141,8 @@ def go_on(options: argparse.Namespace) -> int:
         search_of = searching.suggested(folder, read, settings.sweep, composer, examples[0], about["experiment"])
     launcher = launcher_of(settings.launcher, allow, composer(examples[0].overrides))
     ahead = encodes(settings.sweep, launcher, examples, composer, allow, options)
-    return driven(folder, runs, composer, launcher, common(about), options, ahead, search_of)
+    stack = settings.sweep["stack"]
+    return driven(folder, runs, composer, launcher, common(about), options, ahead, stack, search_of)
 
 
 def driven(
@@ -149,13 +153,17 @@ def driven(
     common: Sequence[str],
     options: argparse.Namespace,
     ahead: "Callable[[Path], None]",
+    stack: int = 1,
     search_of: "Callable[[], Suggested] | None" = None,
 ) -> int:
-    """Once nobody else can be at the folder, `ahead` is done, and `search_of` opens the search that runs come from."""
+    """Once nobody else can be at the folder, `ahead` is done, and `search_of` opens the search that runs come from.
+
+    `stack` is how many runs may be trained as one.
+    """
     from mmfuse.atomic import clear
     from mmfuse.record import folder as folders
     from mmfuse.record.status import Status
-    from mmfuse.sweep import place
+    from mmfuse.sweep import place, stacks
     from mmfuse.sweep.drive import Drive
     from mmfuse.sweep.outcome import lines
     from mmfuse.sweep.source import Listed, Source
@@ -171,6 +179,7 @@ def driven(
         )
         done = sum(Status.read(folder / run.folder) == "done" for run in runs)
         print(f"sweep    {shown}   {about}{f', {done} of them done before' if done else ''}", flush=True)
+    kin, runs = stacked(runs, composer, stack, options.quiet or options.json)
     watching = Watcher()
     try:
         with folders.held(folder):
@@ -178,7 +187,7 @@ def driven(
             source: Source = Listed(runs) if search_of is None else search_of()
             ahead(folder)
             watching = watcher(options.quiet, options.json)
-            tally = Drive(folder, source, begun, launcher, options.retries, watching).run()
+            tally = Drive(folder, source, begun, launcher, options.retries, watching, stack, kin).run()
     except Interrupted:
         watching.close()
         print(f"\nstopped {shown}      to go on: mmfuse sweep --resume {shown}", file=sys.stderr)
@@ -187,80 +196,11 @@ def driven(
         watching.close()
     if not options.quiet and not options.json:
         print("\n".join(lines(folder, place.load(folder)[1])))
-        for line in source.lines(["mmfuse", "train", *common]):
+        for line in [*source.lines(["mmfuse", "train", *common]), *stacks.refused(folder)]:
             print(line)
     if tally["failed"]:
         print(f"to try again: mmfuse sweep --resume {shown} --retries {options.retries + 1}", file=sys.stderr)
     return TrainingError.exit_code if tally["failed"] else 0
-
-
-def encodes(
-    settings: Mapping[str, Any],
-    launcher: "Launcher",
-    runs: "Sequence[Run]",
-    composer: Any,
-    allow: Sequence[str],
-    options: argparse.Namespace,
-) -> "Callable[[Path], None]":
-    """What runs ask of frozen encoders and the cache has not got, all of it before they start, where that is wanted.
-
-    Of a search, whose runs nobody knows yet, it is what each value of each axis asks.
-    """
-
-    def ahead(folder: Path) -> None:
-        from mmfuse.record.status import Status
-        from mmfuse.sweep import encodings
-
-        if not (launcher.alike if settings["encode"] is None else settings["encode"]):
-            return
-        jobs = encodings.needed(composer(r.overrides) for r in runs if Status.read(folder / r.folder) != "done")
-        if not jobs:
-            return
-        if not options.quiet and not options.json:
-            named = ", ".join(dict.fromkeys(m for job in jobs for m in job.modalities))
-            print(f"encoding {named}: once for all runs, before they start, in this process", flush=True)
-        code = encodings.make(folder, jobs, allow, options.quiet, options.json)
-        if code not in (0, TrainingError.exit_code) and not options.quiet:
-            place = os.path.relpath(folder / encodings.LOG)
-            print(f"warning  encoding: it ended with exit code {code}, see {place}; runs do the rest", file=sys.stderr)
-
-    return ahead
-
-
-def refuse_unless_meant(count: int, yes: bool) -> None:
-    from mmfuse.sweep.plan import MANY
-
-    if not count and not yes:
-        raise ConfigError("the sweep has 0 runs: an axis has no values\n  if that is meant: --yes")
-    if count > MANY and not yes:
-        raise ConfigError(
-            f"the sweep has {count:,} runs, which is more than {MANY:,}"
-            "\n  to go on: sweep.search=random sweep.trials=100; or, if all are meant, --yes"
-        )
-
-
-def advise(plan: "Plan", keys: Sequence[str], options: argparse.Namespace) -> None:
-    if options.quiet or options.json:
-        return
-    if "seed" in keys:
-        print("advice   each seed is a run of its own here; seeds=[0,1,2] makes them one, with a mean and a spread")
-    if plan.alike:
-        print(f"planned  {plan.alike} of {plan.alike + len(plan.runs)} would only repeat others, and are left out")
-    for said in plan.invalid[:5]:
-        print(f"left out {said}")
-    if len(plan.invalid) > 5:
-        print(f"left out {len(plan.invalid) - 5} more")
-
-
-def show(plan: "Plan", composer: Any, as_json: bool) -> None:
-    if as_json:
-        for run in plan.runs:
-            about = {"run": run.folder, "overrides": run.overrides, "config": composer(run.overrides)}
-            print(json.dumps(about, ensure_ascii=False))
-        return
-    print(f"{len(plan.runs)} runs")
-    for run in plan.runs:
-        print("  ".join([run.folder, *(f"{key}={value}" for key, value in run.differs.items())]))
 
 
 def launcher_of(config: Mapping[str, Any], allow: Sequence[str], cfg: Mapping[str, Any]) -> "Launcher":

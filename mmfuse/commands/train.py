@@ -7,7 +7,7 @@ import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmfuse.commands.parser import command_line, without_collection
 from mmfuse.commands.running import as_yaml, config_of, running_parser
@@ -15,6 +15,9 @@ from mmfuse.errors import Interrupted, TrainingError, UserError
 from mmfuse.ranks import here
 from mmfuse.run.devices import ranks
 from mmfuse.signals import handled_by, interrupt, interruption
+
+if TYPE_CHECKING:
+    from mmfuse.run.replicate import Given
 
 ABOUT = "one experiment: all its seeds and folds"
 
@@ -85,7 +88,13 @@ def imported(options: argparse.Namespace, config: dict[str, Any]) -> None:
             import mmfuse.run.train  # noqa: F401
 
 
-def supervised(config: dict[str, Any], folder: Path, options: argparse.Namespace, keep: bool = False) -> int:
+def supervised(
+    config: dict[str, Any],
+    folder: Path,
+    options: argparse.Namespace,
+    keep: bool = False,
+    given: "Given | None" = None,
+) -> int:
     """Runs, and leaves a true status whatever happens; one that never began leaves nothing, unless `keep` is true.
 
     On several devices its ranks run. Of these the first speaks, and whoever started them has the last word.
@@ -120,7 +129,7 @@ def supervised(config: dict[str, Any], folder: Path, options: argparse.Namespace
         try:
             if here().first:
                 clear(folder)
-            train(config, folder, listener, options.force)
+            train(config, folder, listener, options.force, given)
             if here().first:
                 folders.point_latest(folder)
                 listener.saved(os.path.relpath(folder))

@@ -11,8 +11,10 @@ import pytorch_lightning as L
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from mmfuse import masks
+from mmfuse.errors import TrainingError
 from mmfuse.learner.diverged import diverged
 from mmfuse.learner.gathered import even_statistics, gathered, in_turn, own_batches, own_buffers, weight
 from mmfuse.learner.mixup import drawn
@@ -97,19 +99,19 @@ class Learner(L.LightningModule):
         self.kept = {}
         if self.trainer.fit_loop.restarted_mid_epoch:  # no epoch starts, but parts need to be told of it all the same
             kept = {name: value.clone() for name, value in self.state_dict().items() if isinstance(value, Tensor)}
-            self.begin_epoch()
+            self.begin_epoch(self.current_epoch)
             self.load_state_dict(kept, strict=False)  # what a part learned as the epoch began, it has learned already
 
     def on_train_epoch_start(self) -> None:
         self.sums, self.rows = {}, 0
-        self.begin_epoch()
+        self.begin_epoch(self.current_epoch)
 
-    def begin_epoch(self) -> None:
+    def begin_epoch(self, epoch: int) -> None:
         self.phase = None
-        self.parts.at_epoch(self.current_epoch)
+        self.parts.at_epoch(epoch)
         for part in (*self.model.modules(), *self.objectives.values()):
             if isinstance(part, Fusion | Objective):
-                part.at_epoch(self.current_epoch)
+                part.at_epoch(epoch)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """The place: the epoch, and how many of its batches have been trained on; sums and rows: its losses so far."""
@@ -144,6 +146,16 @@ class Learner(L.LightningModule):
         return batch if device.type == "cpu" else super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        total, losses, encoded = self.lesson(batch, self.current_epoch, batch_idx)
+        each = torch.stack([loss.detach() for loss in losses.values()])  # (K,)
+        found, told = torch.stack([total.detach(), each.sum()]).tolist()  # the one time a step waits for the device
+        if not (isfinite(found) and isfinite(told)):
+            raise self.diverged(losses, batch, encoded, self.global_step, self.current_epoch, batch_idx)
+        self.count(tuple(losses), each, len(batch.rows))
+        return {"loss": total, "told": told}
+
+    def lesson(self, batch: Batch, epoch: int, number: int) -> tuple[Float[Tensor, ""], Losses, Signals]:
+        """What the phase learns from an epoch's batch of this number: a loss, its parts, and what was encoded."""
         assert self.phase is not None
         signals = {m: self.augment[m](s) if m in self.augment else s for m, s in batch.signals.items()}
         encoded = self.model.encode(masks.drop(signals, self.drop) if self.drop else signals)
@@ -155,19 +167,19 @@ class Learner(L.LightningModule):
         if mix:
             losses = mix.losses(losses, self.losses(outputs, mix.batch(batch)))
         losses = {n: loss for n, loss in losses.items() if matches(n, self.phase.losses)}
-        rivals = losses if here().ranks == 1 else self.of_all_ranks(losses, batch, batch_idx)
-        step = Step(rivals, outputs, batch, self.tasks, self.parts.learning, self.current_epoch)
+        rivals = losses if here().ranks == 1 else self.of_all_ranks(losses, batch, number)
+        step = Step(rivals, outputs, batch, self.tasks, self.parts.learning, epoch)
         total = self.balancer(step)
         if penalties := self.penalty.of(self.weights):  # which are no rivals of the losses, to be balanced with them
             total = total + torch.stack(list(penalties.values())).sum()
             losses = losses | penalties
-        each = torch.stack([loss.detach() for loss in losses.values()])  # (K,)
-        found, told = torch.stack([total.detach(), each.sum()]).tolist()  # the one time a step waits for the device
-        if not (isfinite(found) and isfinite(told)):
-            place = f"step {self.global_step} (epoch {self.current_epoch}, batch {batch_idx})"
-            raise diverged(losses, batch, encoded, self.parts.parameters, place)
-        self.count(tuple(losses), each, len(batch.rows))
-        return {"loss": total, "told": told}
+        return total, losses, encoded
+
+    def diverged(
+        self, losses: Losses, batch: Batch, encoded: Signals, step: int, epoch: int, number: int
+    ) -> TrainingError:
+        place = f"step {step} (epoch {epoch}, batch {number})"
+        return diverged(losses, batch, encoded, self.parts.parameters, place)
 
     def of_all_ranks(self, losses: Losses, batch: Batch, batch_idx: int) -> Losses:
         """Losses whose mean over ranks is that over the rows of all; some are of all rows already.
@@ -203,13 +215,13 @@ class Learner(L.LightningModule):
             absent = {m: Signal(s.data, torch.zeros_like(s.mask)) for m, s in batch.signals.items()}
             batch = batch._replace(signals=absent)
         outputs = self.model(batch.signals)
-        self.hear(None, outputs.predictions, batch)
+        self.hear(None, outputs.predictions, batch.targets)
         for view, modalities in self.schedule.views.items():
-            self.hear(view, outputs.predict(only(outputs.encoded, modalities)), batch)
+            self.hear(view, outputs.predict(only(outputs.encoded, modalities)), batch.targets)
         self.costs.append((self.losses(outputs, batch), len(batch.rows)))
 
-    def hear(self, view: str | None, said: Predictions, batch: Batch) -> None:
-        self.heard.setdefault(view, []).append(self.units(said, batch.targets))
+    def hear(self, view: str | None, said: Predictions, targets: Mapping[str, Tensor]) -> None:
+        self.heard.setdefault(view, []).append(self.units(said, targets))
 
     def units(self, predictions: Predictions, targets: Mapping[str, Tensor]) -> dict[str, Units]:
         """What each task is scored by, on the CPU."""
@@ -217,11 +229,16 @@ class Learner(L.LightningModule):
         return {n: Units(u.prediction.float().cpu(), u.target.cpu(), u.place.cpu()) for n, u in found.items()}
 
     def on_validation_epoch_end(self) -> None:
-        self.figures, rows = {}, self.trainer.val_dataloaders if here().ranks > 1 else None
+        self.judge(self.trainer.val_dataloaders if here().ranks > 1 else None)
+        self.log_dict(self.figures)  # once an epoch: what early stopping and checkpoints look at
+
+    def judge(self, rows: DataLoader[Batch] | None = None, score: Callable[..., dict[str, Any]] | None = None) -> None:
+        """The figures of what has been heard; `score` is as tasks/figures.py says."""
+        self.figures = {}
         for view, heard in self.heard.items():
             everything = in_turn(heard, rows)
             units = {n: joined([each[n] for each in everything]) for n in self.tasks}
-            self.figures |= scores(self.tasks, units, view)
+            self.figures |= scores(self.tasks, units, view, score)
         costs = in_turn([({n: float(loss) for n, loss in losses.items()}, size) for losses, size in self.costs], rows)
         sizes = [size for _, size in costs]
         for name in costs[0][0]:
@@ -230,11 +247,13 @@ class Learner(L.LightningModule):
         self.figures["val/loss"] = sum(v for n, v in self.figures.items() if n.startswith("val/loss/"))
         self.heard.clear()
         self.costs.clear()
-        self.log_dict(self.figures)  # once an epoch: what early stopping and checkpoints look at
 
     def on_train_epoch_end(self) -> None:
+        self.end_epoch(self.current_epoch)
+
+    def end_epoch(self, epoch: int) -> None:
         val = {n.removeprefix("val/loss/"): v for n, v in self.figures.items() if n.startswith("val/loss/")}
-        self.balancer.end_epoch(self.current_epoch, self.mean_losses(), val)
+        self.balancer.end_epoch(epoch, self.mean_losses(), val)
 
     def mean_losses(self) -> dict[str, float]:
         """Over the training rows of the epoch."""

@@ -4,11 +4,13 @@ Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 CELLS = 20_000_000  # of the (samples x rows) table held at a time
+KEPT = 5_000_000  # of them that are remembered: 40 MB
 WORK = 1e11  # samples x rows x classes: some minutes
 FEWEST = 200  # samples, where that is too much
 
@@ -56,14 +58,24 @@ def draw(rows: Sequence[np.ndarray], samples: int) -> Iterator[list[np.ndarray]]
     """For each run how often the row of each unit is drawn, (R, U) floats; a few samples at a time, all in the end."""
     random = np.random.default_rng(0)
     size = max(1, min(samples, CELLS // max(len(r) for r in rows)))
+    alike = all(np.array_equal(r, rows[0]) for r in rows)
     for start in range(0, samples, size):
         drawn: dict[bytes, np.ndarray] = {}
         for r in rows:
             if r.tobytes() not in drawn:
                 which, place = np.unique(r, return_inverse=True)
-                times = counts(random, len(which), min(size, samples - start))  # (R, N)
+                some, kept = min(size, samples - start), alike and len(which) * samples <= KEPT
+                times = at_first(len(which), samples) if kept else counts(random, len(which), some)  # (R, N)
                 drawn[r.tobytes()] = times if np.array_equal(which, r) else times[:, place]
         yield [drawn[r.tobytes()] for r in rows]
+
+
+@lru_cache(maxsize=2)
+def at_first(n: int, samples: int) -> np.ndarray:
+    """What is drawn first, and alike for all runs that are judged by one process: of validation rows, of test rows."""
+    found = counts(np.random.default_rng(0), n, samples)
+    found.setflags(write=False)
+    return found
 
 
 def counts(random: np.random.Generator, n: int, samples: int) -> np.ndarray:

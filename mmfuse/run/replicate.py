@@ -1,8 +1,9 @@
 """One seed of one fold: trained, and asked about its validation and test rows. What was stopped is gone on with."""
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmfuse.atomic import write_json
 from mmfuse.metrics.summary import Answers
@@ -15,6 +16,7 @@ from mmfuse.run.build import learner
 from mmfuse.run.judged import judged
 from mmfuse.run.loader import loader, training_loader
 from mmfuse.run.make import Config
+from mmfuse.run.opened import Opened
 from mmfuse.run.prepare import Prepared
 from mmfuse.run.recording import Recording
 from mmfuse.run.settings import averaging, patience
@@ -24,12 +26,23 @@ from mmfuse.run.trainer import maker
 from mmfuse.run.transfer import Figures, transferred
 from mmfuse.types import Examples, Listener
 
+if TYPE_CHECKING:
+    from mmfuse.learner.learner import Learner
+
 MOVED = "transfer.json"
 
 
 class Replicated(NamedTuple):
     said: dict[str, Answers]  # of "val", "test" and views
     moved: Figures | None  # what strategy=cross_modal asks besides
+
+
+class Given(NamedTuple):
+    """Of a run that was trained beside others: its data, what was trained by seed, and what stands for training it."""
+
+    opened: Opened
+    learners: "Mapping[int, Learner]"
+    fit: Callable[..., Any]  # as learner/fit.py has it
 
 
 def replicated(place: Path) -> Replicated | None:
@@ -49,6 +62,7 @@ def replicate(
     listener: Listener,
     status: Status,
     track: Track | None,
+    given: Given | None = None,
 ) -> Replicated:
     """Trains one model, and asks the best of its epochs about the validation and test rows.
 
@@ -66,11 +80,11 @@ def replicate(
         write_json(place / "preparation.json", states | {"classes": classes(prepared.tasks)})
         write_json(place / "tasks.json", tasks.state(prepared.tasks))
     history = History(place / "history.csv", 0 if left is None else left.epoch)
-    trained = learner(cfg, prepared, seed)
+    trained = given.learners[seed] if given else learner(cfg, prepared, seed)
     schedule = trained.schedule
     stacked = stacks(trained.model)
     unseen = out_of_fold(cfg, examples, prepared, seed, place, listener, status) if stacked else {}
-    trainer = fit(
+    trainer = (given.fit if given else fit)(
         trained,
         maker(cfg["trainer"]),
         training_loader(cfg, prepared, seed),
@@ -99,7 +113,7 @@ def replicate(
         write_json(place / MOVED, moved)
     answers.save(place / "answers.npz", found)
     test = found["test"]
-    for t, task in prepared.tasks.items():
+    for t, task in prepared.tasks.items() if track.logger is not None else ():
         track.send({f"test/{t}/{name}": v for name, v in task.score(test.answers[t], test.targets[t]).items()}, 0)
     recorded = {
         t: (test.rows[t], task.recorded(test.answers[t], test.targets[t])) for t, task in prepared.tasks.items()

@@ -14,15 +14,14 @@ from mmfuse.metrics.direction import less
 from mmfuse.metrics.summary import Answers, summarise
 from mmfuse.ranks import here
 from mmfuse.record import log, manifest, model_card
-from mmfuse.record.facts import facts
 from mmfuse.record.status import Status
 from mmfuse.run import baselines
 from mmfuse.run.besides import besides
 from mmfuse.run.describe import describe
-from mmfuse.run.examine import examine
 from mmfuse.run.make import Config
-from mmfuse.run.prepare import Prepared, divide, load, prepare, whole_rows
-from mmfuse.run.replicate import replicate, replicated
+from mmfuse.run.opened import opened
+from mmfuse.run.prepare import prepare
+from mmfuse.run.replicate import Given, replicate, replicated
 from mmfuse.run.settings import advise, rehearse, watched
 from mmfuse.run.stacked import refuse_unless_divided
 from mmfuse.run.tracking import Tracking, tracking
@@ -31,43 +30,38 @@ from mmfuse.run.verdict import verdict
 from mmfuse.types import Examples, Listener
 
 
-def run(cfg: Config, folder: Path, listener: Listener, force: bool = False) -> dict[str, Any]:
+def run(
+    cfg: Config, folder: Path, listener: Listener, force: bool = False, given: Given | None = None
+) -> dict[str, Any]:
     """Every seed of every fold; leaves the whole record in the folder and returns what metrics.json says.
 
     A folder in which a run was stopped is gone on with, to the same end. `force`: even if the data have changed since.
-    Several ranks do so together: the first alone writes, and returns figures.
+    `given` is what has been done before, for many runs at once. Several ranks do so together: the first alone writes,
+    and returns figures.
     """
     with tracking(cfg, folder) as tracks:
-        return recorded(cfg, folder, listener, force, tracks)
+        return recorded(cfg, folder, listener, force, tracks, given)
 
 
-def recorded(cfg: Config, folder: Path, listener: Listener, force: bool, tracks: Tracking) -> dict[str, Any]:
+def recorded(
+    cfg: Config, folder: Path, listener: Listener, force: bool, tracks: Tracking, given: Given | None
+) -> dict[str, Any]:
     status = Status(folder)
     status.say("created")
     set_threads(cfg)
-    examples = load(cfg)
-    divided = divide(cfg, examples)
-
-    def ready(so_far: Prepared) -> None:
-        """Long before training: frozen encoders may take hours."""
-        rehearse(cfg, examples, so_far, folder)
-        listener.opened(folder.name)
-
-    prepared = prepare(cfg, examples, divided[0][1], listener=listener, ready=ready)
-    divided = whole_rows(cfg, divided, examples, prepared)
-    first = rehearse(cfg, examples, prepared, folder)
+    ready = given.opened if given else opened(cfg, folder, listener)
+    examples, divided, prepared = ready.examples, ready.divided, ready.prepared
+    first = given.learners[cfg["seeds"][0]] if given else rehearse(cfg, examples, prepared, folder)
     refuse_unless_divided(first.model, examples, prepared, cfg["tasks"][0])
     refuse_unless_paired(cfg, prepared)
-    if not prepared.encoded:
+    if given or not prepared.encoded:
         listener.opened(folder.name)
     listener.described(*describe(cfg, divided, prepared, len(examples), first.model))
     advise(cfg, first.objectives.items(), listener)
-    findings = examine(cfg, examples, divided, prepared, thorough=False) if here().first else []
+    findings = ready.findings if here().first else []
     listener.audited(findings, whole=False)
     parameters = sum(p.numel() for p in first.model.parameters())
-    data = facts(examples, [split for _, split in divided], prepared.missing, prepared.unreadable)
-    if prepared.stream is not None:
-        data["stream"] = prepared.stream.facts()
+    data = ready.facts
     about = manifest.describe(cfg["choices"], data, cfg["seeds"], cfg["folds"])
     once = {m: {"key": done.key, "precision": done.precision} for m, done in prepared.encoded.items()}
     about |= {"parameters": parameters, "encoded": once, "monitor": watched(cfg, examples.tasks, first.schedule)}
@@ -88,7 +82,7 @@ def recorded(cfg: Config, folder: Path, listener: Listener, force: bool, tracks:
                 done = replicated(place)
                 if done is None:
                     with tracks.replicate(place.name, seed) if here().first else nullcontext() as track:
-                        done = replicate(cfg, examples, prepared, seed, place, listener, status, track)
+                        done = replicate(cfg, examples, prepared, seed, place, listener, status, track, given)
             for name, each in done.said.items():
                 said[name].append(each)
             moved += [] if done.moved is None else [done.moved]

@@ -25,6 +25,10 @@ PAUSE = 0.05  # seconds between two looks
 EVERY = 1.0  # seconds between two looks at what is to be given up
 
 
+def nobody(run: Run) -> str | None:
+    return None
+
+
 class Drive:
     def __init__(
         self,
@@ -34,10 +38,15 @@ class Drive:
         launcher: Launcher,
         retries: int,
         watcher: Watcher,
+        stack: int = 1,
+        kin: Callable[[Run], str | None] = nobody,
     ):
-        """`begin` makes a run's folder, unless it is there."""
+        """`begin` makes a run's folder, unless it is there.
+
+        Up to `stack` runs whose `kin` are alike are trained as one; None: by itself.
+        """
         self.folder, self.source, self.begin, self.launcher = folder, source, begin, launcher
-        self.retries, self.watcher = retries, watcher
+        self.retries, self.watcher, self.stack, self.kin = retries, watcher, stack, kin
         self.waiting = list[Run]()  # to be tried again, or gone on with
         self.running = dict[Path, Run]()
         self.tally = Counter[str]()  # "done" and "failed"
@@ -96,33 +105,57 @@ class Drive:
         room = self.launcher.room
         if room <= 0:
             return 0
-        self.waiting = [*self.source.more(room), *self.waiting]  # what was begun before comes last
-        starts, later = dict[Path, Run](), list[Run]()
+        self.waiting = [*self.source.more(room * self.stack), *self.waiting]  # what was begun before comes last
+        groups, later = list[list[tuple[Path, Run]]](), list[Run]()
+        open_to = dict[str, list[tuple[Path, Run]]]()
         for number, run in enumerate(self.waiting):
-            if len(starts) == room:
+            kin = self.kin_of(run)
+            group = open_to.get(kin) if kin else None
+            if group is None and len(groups) == room and self.stack == 1:
                 later += self.waiting[number:]
                 break
             folder, state = self.folder / run.folder, Status.read(self.folder / run.folder)
             if state == "done" or (state == "failed" and len(failures.of(folder)) > self.retries):
                 self.tally[state] += 1  # as an earlier process left it
                 self.source.ended(run, folder, state)
-            elif folders.is_held(folder):
+            elif folders.is_held(folder) or (group is None and len(groups) == room):
                 later.append(run)
+            elif group is not None:
+                group.append((self.begin(run), run))
             else:
-                starts[self.begin(run)] = run
+                group = [(self.begin(run), run)]
+                groups.append(group)
+                if kin:
+                    open_to[kin] = group
+            if kin and group is not None and len(group) == self.stack:
+                del open_to[kin]
         self.waiting = later
-        self.running |= starts
-        if starts:
-            self.launcher.start(list(starts))
-        for folder, run in starts.items():
-            self.watcher.started(run, folder)
-        return len(starts)
+        self.running |= dict(each for group in groups for each in group)
+        if alone := [group[0][0] for group in groups if len(group) == 1]:
+            self.launcher.start(alone)
+        for group in groups:
+            if len(group) > 1:
+                self.launcher.start_as_one([folder for folder, _ in group])
+            for folder, run in group:
+                self.watcher.started(run, folder)
+        return sum(map(len, groups))
+
+    def kin_of(self, run: Run) -> str | None:
+        """None of what failed, or was stopped while it trained by itself, and goes on by itself."""
+        if (
+            self.stack == 1
+            or run.folder in self.first
+            or any((self.folder / run.folder).glob("*/checkpoints/last.ckpt"))
+        ):
+            return None
+        return self.kin(run)
 
     def collect(self) -> int:
         ended = self.launcher.ended()
         for folder, code in ended:
             run = self.running.pop(folder)
             state = Status.read(folder)
+            code = own_code(folder, code) if self.stack > 1 else code
             if code == 0 and state == "done":
                 self.first.setdefault(run.folder, None)
                 self.over(run, folder, "done")
@@ -165,3 +198,13 @@ class Drive:
             f"the first {FIRST} runs failed alike, and the rest was not begun: {error}\n"
             f"  the logs are in {self.launcher.logs(self.folder)}"
         )
+
+
+def own_code(folder: Path, code: int) -> int:
+    """Of a run that may have been trained beside others: what it says itself, if its end was its own."""
+    try:
+        about = json.loads((folder / "status.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return code
+    said: int | None = about["exit_code"] if about["state"] in ("done", "failed", "preempted") else None
+    return said if said is not None else code or 1

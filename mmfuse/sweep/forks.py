@@ -1,7 +1,8 @@
 """`python -m mmfuse.sweep.forks ABOUT`: a process that has imported torch and forks a child for each run.
 
 It is told on stdin, a JSON list a line: ["start", FOLDER, NAME], ["stop"] (all save and end), ["kill"]; and tells on
-stdout [NAME, EXIT CODE] of each that ended. Where whoever told it is gone, all save and end, and so does it. It never
+stdout [NAME, EXIT CODE] of each that ended. ["start", FOLDER, NAME, FOLDER, ...] starts runs that are trained as one,
+in one child that has the first one's name. Where whoever told it is gone, all save and end, and so does it. It never
 computes, so that no device and no thread of torch's is there to be forked.
 """
 
@@ -61,9 +62,9 @@ class Forks:
                     told = False
                     self.send(signal.SIGTERM)
 
-    def obey(self, what: str, folder: str = "", name: str = "") -> None:
+    def obey(self, what: str, folder: str = "", name: str = "", *others: str) -> None:
         if what == "start":
-            self.start(folder, name)
+            self.start([folder, *others], name)
         else:
             self.send(signal.SIGTERM if what == "stop" else signal.SIGKILL)
 
@@ -74,11 +75,11 @@ class Forks:
             else:
                 os.kill(process, number)
 
-    def start(self, folder: str, name: str) -> None:
+    def start(self, folders: Sequence[str], name: str) -> None:
         place, parent = self.free.pop(), os.getpid()
         process = os.fork()
         if process == 0:
-            self.become(folder, self.places[place], parent)
+            self.become(folders, self.places[place], parent)
         os.setpgid(process, process)  # by whoever comes first
         self.children[process] = name, place
 
@@ -106,7 +107,7 @@ class Forks:
         self.known.update(names, sys.modules)
         gc.freeze()
 
-    def become(self, folder: str, place: dict[str, list[int]], parent: int) -> None:
+    def become(self, folders: Sequence[str], place: dict[str, list[int]], parent: int) -> None:
         """The child: a worker, as if it had been started anew. Does not return."""
         code = 1
         try:
@@ -117,12 +118,12 @@ class Forks:
             for end in self.open:
                 os.close(end)
             settle(place)
-            written = os.open(Path(folder) / "output.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+            written = os.open(Path(folders[0]) / "output.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
             for end, to in ((os.open(os.devnull, os.O_RDONLY), 0), (written, 1), (written, 2)):
                 os.dup2(end, to)
-            sys.argv = ["mmfuse.worker", folder]
+            sys.argv = ["mmfuse.worker", *folders]
             worker: Any = importlib.import_module("mmfuse.worker")
-            code = worker.main([folder, *(f"--allow={package}" for package in self.allow)])
+            code = worker.main([*folders, *(f"--allow={package}" for package in self.allow)])
             new = [name for name in sys.modules if name not in self.known]
             if new:
                 write_json(self.notes / str(os.getpid()), new)

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from mmfuse.errors import ConfigError
+
 
 class Launcher(ABC):
     """Told which runs to start, it tells which have ended."""
@@ -27,6 +29,10 @@ class Launcher(ABC):
     @abstractmethod
     def start(self, folders: Sequence[Path]) -> None:
         """No more than there is room for."""
+
+    def start_as_one(self, folders: Sequence[Path]) -> None:
+        """Runs that are trained as one, which takes the room of one. Each ends with the exit code of all."""
+        raise ConfigError("sweep.stack: only launcher=local trains several runs as one\n  to go on: sweep.stack=1")
 
     @abstractmethod
     def ended(self) -> list[tuple[Path, int]]:

@@ -40,7 +40,7 @@ class Local(Launcher):
         self.allow, self.threads = list(allow), threads
         self.process: subprocess.Popen[bytes] | None = None
         self.heard = b""
-        self.running = set[Path]()
+        self.running = dict[Path, tuple[Path, ...]]()  # by the first of those that are trained as one: all of them
         self.over = list[tuple[Path, int]]()
 
     @property
@@ -48,11 +48,15 @@ class Local(Launcher):
         return self.slots - len(self.running)
 
     def start(self, folders: Sequence[Path]) -> None:
-        if self.process is None and folders:
-            self.process = self.warm(folders[0].parent)
         for folder in folders:
-            self.running.add(folder)
-            self.say("start", str(folder.resolve()), str(folder))
+            self.start_as_one([folder])
+
+    def start_as_one(self, folders: Sequence[Path]) -> None:
+        first, *others = folders
+        if self.process is None:
+            self.process = self.warm(first.parent)
+        self.running[first] = (first, *others)
+        self.say("start", str(first.resolve()), str(first), *(str(folder.resolve()) for folder in others))
 
     def ended(self) -> list[tuple[Path, int]]:
         self.hear()
@@ -98,10 +102,9 @@ class Local(Launcher):
         *lines, self.heard = self.heard.split(b"\n")
         for line in lines:
             folder, code = json.loads(line)
-            self.running.discard(Path(folder))
-            self.over.append((Path(folder), code))
+            self.over += [(each, code) for each in self.running.pop(Path(folder), ())]
         if gone is not None:  # and with it, politely, all that came from it
-            self.over += [(folder, -signal.SIGTERM) for folder in self.running]
+            self.over += [(folder, -signal.SIGTERM) for folders in self.running.values() for folder in folders]
             self.running.clear()
             self.heard, self.process = b"", None
 

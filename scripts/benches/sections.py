@@ -30,6 +30,7 @@ SECTIONS = (
     "report",
     "compare",
     "sweeps",
+    "stacks",
 )
 ASKED_FOR = ("zoo_compiled",)  # run only where they are named
 QUICK: Mapping[str, Mapping[str, Any]] = {  # what a quick run takes, and of how much
