@@ -42,6 +42,7 @@ from mmfuse.data.reader import Reader
 from mmfuse.data.splits import Split
 from mmfuse.encoders.hf_text import HFText
 from mmfuse.encoders.log_mel import LogMel
+from mmfuse.listener import Listener
 from mmfuse.prepare.pixels import Pixels
 from mmfuse.prepare.subwords import Subwords
 from mmfuse.record.facts import facts
@@ -53,7 +54,7 @@ from mmfuse.run.loader import loader, training_loader
 from mmfuse.run.make import make
 from mmfuse.run.prepare import Prepared, divide, load, prepare
 from mmfuse.run.settings import patience
-from mmfuse.types import Examples, Fused, Fusion, Listener, Ragged, Signal
+from mmfuse.types import Examples, Fused, Fusion, Ragged, Signal
 
 GB = 1e9
 REPEATS = 5

@@ -29,13 +29,14 @@ from mmfuse.encoders.mlp import MLP
 from mmfuse.fusion.concat import ConcatFusion
 from mmfuse.learner.fit import Patience, build
 from mmfuse.learner.learner import Learner
+from mmfuse.listener import Listener
 from mmfuse.models.feature import FeatureFusion
 from mmfuse.run.loader import loader
 from mmfuse.schedules.synchronous import Synchronous
 from mmfuse.tasks.losses import losses as losses_of
 from mmfuse.tasks.multiclass import Multiclass
 from mmfuse.tasks.regression import Regression
-from mmfuse.types import Balancer, Batch, Encoder, Listener, Model, Ragged, Step, Task
+from mmfuse.types import Balancer, Batch, Encoder, Model, Ragged, Step, Task
 
 TASKS: dict[str, Task] = {
     "kind": Multiclass([str(k) for k in range(10)]),

@@ -19,6 +19,7 @@ from mmfuse import cli
 from mmfuse.config.catalog import Catalog
 from mmfuse.config.compose import compose
 from mmfuse.errors import ConfigError, Interrupted, TrainingError
+from mmfuse.listener import Listener
 from mmfuse.record import folder as folders
 from mmfuse.record.status import Status
 from mmfuse.run.identity import decides, digest
@@ -31,7 +32,6 @@ from mmfuse.sweep.plan import Run, combinations, count, plan
 from mmfuse.sweep.source import Listed
 from mmfuse.sweep.standing import groups
 from mmfuse.sweep.watcher import Watcher
-from mmfuse.types import Listener
 
 CATALOG = Catalog()
 

@@ -23,8 +23,9 @@ from mmfuse.learner.placed import Placed
 from mmfuse.learner.settled import Best, Early
 from mmfuse.learner.stop import Stop
 from mmfuse.learner.tell import Tell
+from mmfuse.listener import Listener
 from mmfuse.ranks import here
-from mmfuse.types import Batch, BatchStream, Listener, Units
+from mmfuse.types import Batch, BatchStream, Units
 
 
 class Patience(NamedTuple):
