@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 
 def command(*typed: str) -> list[str]:
@@ -33,15 +34,20 @@ def whole(typed: list[str], outputs: Path) -> tuple[str, float]:
 
 
 def state(outputs: Path) -> str | None:
-    for status in outputs.glob("killed-*/status.json"):
-        return str(json.loads(status.read_text())["state"])
-    return None
+    return status(outputs).get("state")
+
+
+def status(outputs: Path) -> dict[str, Any]:
+    for path in outputs.glob("killed-*/status.json"):
+        return dict(json.loads(path.read_text()))
+    return {}
 
 
 def killed(typed: list[str], outputs: Path, kind: signal.Signals, after: float) -> bool:
-    """Whether the kill came before the end."""
+    """Whether the kill came before the end; `after` counts from where the process has made the run its own."""
+    before = status(outputs).get("pid")
     process = subprocess.Popen(command(*typed, "--quiet"), start_new_session=True, stderr=subprocess.DEVNULL)
-    while state(outputs) not in ("running", "done") and process.poll() is None:
+    while status(outputs).get("pid") == before and process.poll() is None:
         time.sleep(0.05)
     try:
         process.wait(timeout=after)
@@ -81,7 +87,7 @@ def main() -> int:
             runs += 1
             begin = ["train", *typed, f"output_dir={outputs}", "name=killed"]
             while state(outputs) != "done":
-                after = dice.uniform(0, seconds / 2)
+                after = dice.uniform(0, seconds / 2)  # so that a run is killed more than once
                 (run,) = outputs.glob("killed-*") if state(outputs) else (None,)
                 again = ["train", "--resume", str(run)] if run else begin
                 if kills < options.times and killed(again, outputs, kind, after):
