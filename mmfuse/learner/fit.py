@@ -20,6 +20,7 @@ from mmfuse.learner.gathered import in_turn, of_first
 from mmfuse.learner.lean import lean
 from mmfuse.learner.learner import Learner, joined
 from mmfuse.learner.placed import Placed
+from mmfuse.learner.sharded import load
 from mmfuse.learner.settled import Best, Early
 from mmfuse.learner.stop import Stop
 from mmfuse.learner.tell import Tell
@@ -77,7 +78,7 @@ def fit(
     ):  # it was stopped, by max_steps or max_time, before any validation
         trainer.save_checkpoint(checkpoints / "best.ckpt")
     saved = torch.load(checkpoints / "best.ckpt", map_location="cpu", weights_only=True)
-    learner.load_state_dict(saved["state_dict"])
+    load(learner, saved["state_dict"])
     return trainer
 
 
