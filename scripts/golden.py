@@ -9,8 +9,8 @@ from pathlib import Path
 
 from mmfuse.config.catalog import Catalog
 from mmfuse.config.compose import compose
+from mmfuse.listener import Listener
 from mmfuse.run.train import run
-from mmfuse.types import Listener
 
 FILE = Path(__file__).resolve().parent.parent / "tests" / "golden.json"
 EXPERIMENTS = ["fusion=gated", "model=late fusion=mean", "fusion=concat drop=0.3 seed=1", "tasks=[magnitude]"]

@@ -4,11 +4,11 @@ import os
 import sys
 from pathlib import Path
 
+from mmfuse.listener import Listener
 from mmfuse.ranks import told
 from mmfuse.run.finished import config_of
 from mmfuse.run.joined import joined
 from mmfuse.run.train import run
-from mmfuse.types import Listener
 
 if __name__ == "__main__":
     folders = [Path(folder) for folder in sys.argv[1:]]

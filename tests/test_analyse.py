@@ -12,13 +12,13 @@ import soundfile
 from PIL import Image
 
 from mmfuse.cli import main
+from mmfuse.listener import Listener
 from mmfuse.run import analyse as analysis
 from mmfuse.run.analyse import analyse
 from mmfuse.run.finished import finished
 from mmfuse.run.worst import loss
 from mmfuse.tasks.multilabel import Multilabel
 from mmfuse.tasks.regression import Regression
-from mmfuse.types import Listener
 
 SHORT = [
     "trainer.max_epochs=1",

@@ -30,10 +30,11 @@ from mmfuse.cli import main
 from mmfuse.data.columns import Stored
 from mmfuse.data.splits import Split, split
 from mmfuse.data.table import Table
+from mmfuse.listener import Finding
 from mmfuse.prepare.words import Words
 from mmfuse.tasks.multiclass import Multiclass
 from mmfuse.tasks.regression import Regression
-from mmfuse.types import Examples, Finding, Ragged, Unreadable
+from mmfuse.types import Examples, Ragged, Unreadable
 
 KINDS = {"review": "text", "scores": "vector", "pose": "sequence", "photo": "image"}
 WORDS = np.array(["the", "a", "of", "to", "in", "is", "film", "plot", "score", "old", "new", "cast", "end", "song"])

@@ -5,13 +5,13 @@ import pytest
 
 from mmfuse.config.catalog import Catalog
 from mmfuse.config.compose import compose
+from mmfuse.listener import Listener
 from mmfuse.metrics.summary import Answers
 from mmfuse.record import answers
 from mmfuse.run import baselines
 from mmfuse.run.train import run
 from mmfuse.run.verdict import verdict
 from mmfuse.tasks.multiclass import Multiclass
-from mmfuse.types import Listener
 
 SHORT = ("modalities=[image,text]", "trainer.max_epochs=1", "threads=1", "bootstrap=10")
 

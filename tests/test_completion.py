@@ -19,13 +19,14 @@ from mmfuse.encoders.identity import Identity
 from mmfuse.errors import ConfigError
 from mmfuse.fusion.concat import ConcatFusion
 from mmfuse.fusion.weighted import WeightedFusion
+from mmfuse.listener import Listener
 from mmfuse.models.feature import FeatureFusion
 from mmfuse.models.late import LateFusion
 from mmfuse.models.task import TaskFusion
 from mmfuse.run.check import check
 from mmfuse.tasks.losses import losses as losses_of
 from mmfuse.tasks.multiclass import Multiclass
-from mmfuse.types import Batch, Listener, Signal
+from mmfuse.types import Batch, Signal
 
 DIMS = {"a": 2, "b": 3, "c": 2}
 LACKING = {"a": [0, 3, 9], "b": [1, 3], "c": [2, 3, 9]}  # row 3 has nothing, row 9 only b

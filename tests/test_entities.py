@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from mmfuse.listener import Listener
 from mmfuse.metrics import entities
 from mmfuse.metrics.summary import Answers
 from mmfuse.run import besides as figures
 from mmfuse.run.besides import besides
 from mmfuse.tasks.multiclass import Multiclass
 from mmfuse.tasks.tokens import Tokens
-from mmfuse.types import Listener
 
 CLASSES = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
 

@@ -15,7 +15,8 @@ from mmfuse.fusion.concat import ConcatFusion
 from mmfuse.fusion.gated import GatedFusion
 from mmfuse.fusion.mean import MeanFusion
 from mmfuse.fusion.weighted import WeightedFusion
-from mmfuse.selftest.contract import CHECKS, takes
+from mmfuse.selftest.contract import CHECKS
+from mmfuse.selftest.specimens import takes
 from mmfuse.types import Signal
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs/fusion").glob("*.yaml"))

@@ -8,10 +8,10 @@ import yaml
 from mmfuse.cli import main
 from mmfuse.config.catalog import Catalog
 from mmfuse.config.compose import compose
+from mmfuse.listener import Finding
 from mmfuse.record.model_card import card
 from mmfuse.tasks.multiclass import Multiclass
 from mmfuse.tasks.regression import Regression
-from mmfuse.types import Finding
 
 SECRET = "hunter2-do-not-tell"
 

@@ -32,8 +32,8 @@ class Here(Launcher):
         return 1 - len(self.over)
 
     def start(self, folders):
+        from mmfuse.listener import Listener
         from mmfuse.run.train import run
-        from mmfuse.types import Listener
 
         for folder in folders:
             run(yaml.safe_load((folder / "config.yaml").read_text()), folder, Listener())

@@ -19,10 +19,10 @@ from mmfuse.config.catalog import Catalog
 from mmfuse.config.compose import compose
 from mmfuse.data.order import Order
 from mmfuse.errors import ConfigError
+from mmfuse.listener import Listener
 from mmfuse.ranks import Place
 from mmfuse.run import devices
 from mmfuse.run.train import run
-from mmfuse.types import Listener
 
 # 179 rows train, at the last step of an epoch 30 on the one rank and 29 on the other; 181 validate, the last one alone.
 SMALL = [

@@ -23,6 +23,7 @@ from mmfuse.learner.mixup import Mix, drawn, paired
 from mmfuse.learner.penalty import Penalty, weights
 from mmfuse.learner.rates import Rates
 from mmfuse.learner.stop import Stop
+from mmfuse.listener import Listener
 from mmfuse.models.feature import FeatureFusion
 from mmfuse.models.late import LateFusion
 from mmfuse.run.prepare import divide, load, prepare
@@ -30,7 +31,7 @@ from mmfuse.run.settings import check_weights
 from mmfuse.schedules.synchronous import Synchronous
 from mmfuse.tasks.multiclass import Multiclass
 from mmfuse.tasks.regression import Regression
-from mmfuse.types import Batch, Listener, Signal
+from mmfuse.types import Batch, Signal
 
 
 def learner(**more):

@@ -19,13 +19,14 @@ from mmfuse.errors import Interrupted
 from mmfuse.learner import pace
 from mmfuse.learner.checkpoints import AtomicCheckpoints, newest
 from mmfuse.learner.fit import fit
+from mmfuse.listener import Listener
 from mmfuse.record.status import Status
 from mmfuse.run.build import learner
 from mmfuse.run.loader import loader, training_loader
 from mmfuse.run.make import make
 from mmfuse.run.prepare import Frozen, divide, load, prepare
 from mmfuse.run.settings import averaging, patience
-from mmfuse.types import Listener, Ragged
+from mmfuse.types import Ragged
 
 BALANCERS = sorted(file.stem for file in (Path(__file__).parents[1] / "configs" / "balance").glob("*.yaml"))
 NAMES = ("image", "audio")

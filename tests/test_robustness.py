@@ -14,13 +14,13 @@ from scipy.ndimage import gaussian_filter
 
 from mmfuse.cli import main
 from mmfuse.contribution.contributions import contributions
+from mmfuse.listener import Listener
 from mmfuse.metrics.curve import effective, summary
 from mmfuse.run.answers_of import own_rows
 from mmfuse.run.finished import finished
 from mmfuse.run.loader import loader
 from mmfuse.run.restored import model, replica
 from mmfuse.run.robustness import late_fusion, noise_curves
-from mmfuse.types import Listener
 
 SHORT = ["trainer.max_epochs=1", "bootstrap=10", "threads=1", "--quiet"]
 BLUR = {"photo": {"blur": (0.0, 1.0, 2.0)}, "review": {"words": (0.0, 0.5, 1.0)}}

@@ -14,6 +14,7 @@ from mmfuse.fusion.concat import ConcatFusion
 from mmfuse.learner.fit import Patience, fit
 from mmfuse.learner.learner import Learner
 from mmfuse.learner.rates import Rates
+from mmfuse.listener import Listener
 from mmfuse.models.feature import FeatureFusion
 from mmfuse.models.late import LateFusion
 from mmfuse.models.task import TaskFusion
@@ -27,7 +28,7 @@ from mmfuse.schedules.synchronous import Synchronous
 from mmfuse.schedules.transfer import Transfer
 from mmfuse.schedules.unfreeze import Unfreeze
 from mmfuse.tasks.multiclass import Multiclass
-from mmfuse.types import Batch, Encoder, Listener, Phase, Schedule, Signal
+from mmfuse.types import Batch, Encoder, Phase, Schedule, Signal
 
 NAMES = ("text", "image", "audio")
 TASKS = {"t": Multiclass(["a", "b", "c"])}

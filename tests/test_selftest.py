@@ -9,7 +9,8 @@ from torch import nn
 from mmfuse.cli import main
 from mmfuse.fusion.mean import MeanFusion
 from mmfuse.selftest import known
-from mmfuse.selftest.contract import CHECKS, BrokenError
+from mmfuse.selftest.contract import CHECKS
+from mmfuse.selftest.specimens import BrokenError
 from mmfuse.types import Fused, Signal
 
 

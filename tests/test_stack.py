@@ -17,6 +17,7 @@ from mmfuse.config.compose import compose
 from mmfuse.errors import Interrupted, TrainingError
 from mmfuse.learner.leveled import UnstackableError
 from mmfuse.learner.together import Together
+from mmfuse.listener import Listener
 from mmfuse.record.status import Status
 from mmfuse.run import side_by_side
 from mmfuse.run.train import run as train
@@ -26,7 +27,6 @@ from mmfuse.sweep.launcher import Launcher
 from mmfuse.sweep.plan import Run
 from mmfuse.sweep.source import Listed
 from mmfuse.sweep.watcher import Watcher
-from mmfuse.types import Listener
 
 CATALOG = Catalog()
 SMALL = ["dataset=shared", "dataset.rows=240", "trainer.accelerator=cpu", "trainer.max_epochs=4", "bootstrap=200"]

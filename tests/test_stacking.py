@@ -11,12 +11,13 @@ from mmfuse.data.columns import Stored
 from mmfuse.data.splits import Split
 from mmfuse.errors import ConfigError, DataError
 from mmfuse.fusion.stacking import StackingFusion
+from mmfuse.listener import Listener
 from mmfuse.record.status import Status
 from mmfuse.run.build import learner
 from mmfuse.run.prepare import Frozen, divide, load, prepare
 from mmfuse.run.stacked import out_of_fold, refuse_unless_divided
 from mmfuse.run.train import run
-from mmfuse.types import Listener, Ragged, Signal
+from mmfuse.types import Ragged, Signal
 
 NAMES = ("image", "audio")
 

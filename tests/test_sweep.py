@@ -21,6 +21,7 @@ from mmfuse.cache.place import kept as cached
 from mmfuse.config.catalog import Catalog
 from mmfuse.config.compose import compose
 from mmfuse.errors import ConfigError, Interrupted, TrainingError
+from mmfuse.listener import Listener
 from mmfuse.record import folder as folders
 from mmfuse.record.status import Status
 from mmfuse.run.ahead import encode_ahead
@@ -34,7 +35,6 @@ from mmfuse.sweep.plan import Run, combinations, count, plan
 from mmfuse.sweep.source import Listed
 from mmfuse.sweep.standing import groups
 from mmfuse.sweep.watcher import Watcher
-from mmfuse.types import Listener
 
 CATALOG = Catalog()
 

@@ -9,11 +9,11 @@ from sklearn.preprocessing import StandardScaler
 from mmfuse.config.catalog import Catalog
 from mmfuse.config.compose import compose
 from mmfuse.errors import ConfigError
+from mmfuse.listener import Listener
 from mmfuse.metrics.probe import Probe
 from mmfuse.run.prepare import divide, load, prepare
 from mmfuse.run.train import run
 from mmfuse.run.transfer import Shuffled, refuse_unless_paired
-from mmfuse.types import Listener
 
 SETTINGS = ("dataset=shared", "strategy=cross_modal", "trainer.max_epochs=8", "threads=1", "bootstrap=20")
 

@@ -11,8 +11,8 @@ import pytest
 
 from mmfuse.config.catalog import Catalog
 from mmfuse.config.compose import compose
+from mmfuse.listener import Listener
 from mmfuse.run.train import run
-from mmfuse.types import Listener
 
 ROWS, WIDTH = 1200, 8
 

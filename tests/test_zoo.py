@@ -15,12 +15,13 @@ from mmfuse.config.compose import compose
 from mmfuse.data.columns import Stored
 from mmfuse.encoders.log_mel import LogMel
 from mmfuse.learner.fit import fit, predict
+from mmfuse.listener import Listener
 from mmfuse.run.build import learner
 from mmfuse.run.loader import loader
 from mmfuse.run.make import make
 from mmfuse.run.prepare import Frozen, divide, load, prepare
 from mmfuse.run.settings import patience
-from mmfuse.types import Listener, Ragged
+from mmfuse.types import Ragged
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 FUSIONS = sorted(file.stem for file in (CONFIGS / "fusion").glob("*.yaml"))

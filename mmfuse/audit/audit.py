@@ -22,7 +22,8 @@ from mmfuse.audit.strata import distinct, strata
 from mmfuse.audit.traits import Traits, traits
 from mmfuse.data.lazy import Lazy
 from mmfuse.data.splits import Split
-from mmfuse.types import Examples, Finding, Grade, Unreadable
+from mmfuse.listener import Finding, Grade
+from mmfuse.types import Examples, Unreadable
 
 GRADES = ("error", "warning", "note")
 DESCRIBED = 1000  # rows of a side whose traits are compared

@@ -8,7 +8,7 @@ import numpy as np
 
 from mmfuse.audit.arrays import as_array
 from mmfuse.audit.sides import numbers, percent
-from mmfuse.types import Finding
+from mmfuse.listener import Finding
 
 UNUSUAL = re.compile(r"[NIeE]")  # without these letters, a list that is written as JSON holds finite numbers
 MUCH = 0.20  # of the rows

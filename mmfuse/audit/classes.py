@@ -6,8 +6,8 @@ import numpy as np
 
 from mmfuse.audit.sides import NAMES, numbers, percent
 from mmfuse.data.splits import Split
+from mmfuse.listener import Finding
 from mmfuse.tasks.labels import has_label
-from mmfuse.types import Finding
 
 FEW = 10  # training rows of a class
 UNEVEN = 10.0  # training rows of the largest class for one of the smallest

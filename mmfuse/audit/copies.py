@@ -18,7 +18,7 @@ from mmfuse.audit.chance import Guess, by_number, by_value
 from mmfuse.audit.content import coded
 from mmfuse.audit.sample import of, sample
 from mmfuse.audit.sides import percent
-from mmfuse.types import Finding
+from mmfuse.listener import Finding
 
 MOST = 2000  # rows
 RANK = 0.98  # Spearman's correlation with a number

@@ -11,7 +11,7 @@ import numpy as np
 
 from mmfuse.audit.sides import NAMES, numbers, percent
 from mmfuse.audit.strata import distinct
-from mmfuse.types import Finding
+from mmfuse.listener import Finding
 
 
 def duplicates(

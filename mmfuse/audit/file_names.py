@@ -16,7 +16,7 @@ import numpy as np
 from mmfuse.audit.chance import FOLDS, Guess, by_number, folds, majority
 from mmfuse.audit.presence import told
 from mmfuse.audit.sample import of, sample
-from mmfuse.types import Finding
+from mmfuse.listener import Finding
 
 MOST = 2000  # names
 BETTER = 0.10  # of what the majority leaves open

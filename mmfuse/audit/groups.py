@@ -23,7 +23,7 @@ from mmfuse.audit.chance import by_value
 from mmfuse.audit.sample import sample
 from mmfuse.audit.sides import NAMES, numbers, percent
 from mmfuse.audit.traits import Traits
-from mmfuse.types import Finding
+from mmfuse.listener import Finding
 
 FEW = 20  # values, up to which a column may be a condition
 EACH = 8  # rows of a value on a side

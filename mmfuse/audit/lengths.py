@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from mmfuse.audit.sides import numbers, percent
-from mmfuse.types import Finding
+from mmfuse.listener import Finding
 
 FAR = 10.0  # times the median
 CUT = 0.20  # of the rows

@@ -8,7 +8,8 @@ from scipy.stats import chi2_contingency
 
 from mmfuse.audit.sides import NAMES, numbers, percent
 from mmfuse.data.splits import Split
-from mmfuse.types import Finding, Grade, Unreadable
+from mmfuse.listener import Finding, Grade
+from mmfuse.types import Unreadable
 
 MUCH = 0.20  # of a split's rows
 APART = 0.10  # between the shares of two splits

@@ -7,7 +7,8 @@ import numpy as np
 from mmfuse.audit.audit import audit
 from mmfuse.data.columns import Column, Stored
 from mmfuse.data.splits import Split
-from mmfuse.types import Examples, Finding, Grade, Preparation, Unreadable
+from mmfuse.listener import Finding, Grade
+from mmfuse.types import Examples, Preparation, Unreadable
 
 
 def audit_of(

@@ -11,7 +11,7 @@ from scipy.stats import chi2_contingency
 
 from mmfuse.audit.chance import SURE, Guess, by_value
 from mmfuse.audit.sides import numbers, percent
-from mmfuse.types import Finding
+from mmfuse.listener import Finding
 
 STRONG = 0.2  # Cramér's V
 BETTER = 0.02  # accuracy over the majority's

@@ -12,7 +12,7 @@ from scipy.stats import chi2_contingency, ks_2samp
 from mmfuse.audit.sample import of
 from mmfuse.audit.sides import NAMES, numbers, percent
 from mmfuse.audit.traits import Traits
-from mmfuse.types import Finding
+from mmfuse.listener import Finding
 
 SURE = 1e-4  # after correction
 FAR = 0.2  # the largest distance of two cumulative distributions

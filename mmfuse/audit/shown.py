@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from mmfuse.types import Finding
+from mmfuse.listener import Finding
 
 SHOWN = 5  # rows of a finding
 WORST = 3  # findings of a paragraph

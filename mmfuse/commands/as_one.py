@@ -53,8 +53,8 @@ def one(
 def trained(configs: dict[Path, dict[str, Any]]) -> "dict[Path, Given]":
     """By run, what stands for its training; nothing where they have to be trained by themselves."""
     from mmfuse.learner.leveled import UnstackableError
+    from mmfuse.listener import Listener
     from mmfuse.run import side_by_side
-    from mmfuse.types import Listener
 
     with ExitStack() as holding:
         for folder in configs:

@@ -135,7 +135,7 @@ def supervised(
                 listener.saved(os.path.relpath(folder))
             return 0
         except BaseException as error:
-            progress.close(listener)
+            listener.close()
             give_way(error, folder)
             if stop := interruption(error):
                 with handled_by(signal.SIG_IGN):

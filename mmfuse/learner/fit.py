@@ -21,10 +21,12 @@ from mmfuse.learner.learner import Learner, joined
 from mmfuse.learner.pace import Pace
 from mmfuse.learner.placed import Placed
 from mmfuse.learner.settled import Best, Early, Last
+from mmfuse.learner.sharded import load
 from mmfuse.learner.stop import Stop
 from mmfuse.learner.tell import Tell
+from mmfuse.listener import Listener
 from mmfuse.ranks import here
-from mmfuse.types import Batch, BatchStream, Listener, Units
+from mmfuse.types import Batch, BatchStream, Units
 
 
 class Patience(NamedTuple):
@@ -76,7 +78,7 @@ def fit(
         trainer.save_checkpoint(checkpoints / BEST)
         held(trainer).flush()
     saved = torch.load(checkpoints / BEST, map_location="cpu", weights_only=True)
-    learner.load_state_dict(saved["state_dict"])
+    load(learner, saved["state_dict"])
     return trainer
 
 

@@ -10,7 +10,8 @@ from torch.utils.data import DataLoader
 from mmfuse.errors import TrainingError
 from mmfuse.learner.fit import Patience
 from mmfuse.learner.learner import Learner
-from mmfuse.types import Batch, Listener
+from mmfuse.listener import Listener
+from mmfuse.types import Batch
 
 
 class Lane(NamedTuple):

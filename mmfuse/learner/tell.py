@@ -6,7 +6,8 @@ from typing import Any
 import pytorch_lightning as L
 
 from mmfuse.learner.learner import Learner
-from mmfuse.types import Batch, Listener
+from mmfuse.listener import Listener
+from mmfuse.types import Batch
 
 
 class Tell(L.Callback):

@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from mmfuse.types import Finding, Task
+from mmfuse.listener import Finding
+from mmfuse.types import Task
 from mmfuse.wording import figure, judged, number
 
 Config = Mapping[str, Any]

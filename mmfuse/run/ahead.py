@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from mmfuse.data.reader import Reader
+from mmfuse.listener import Listener
 from mmfuse.run.encoded import encoded, frozen
 from mmfuse.run.make import Config, make
 from mmfuse.run.prepare import divide, load
-from mmfuse.types import Listener, Preparation
+from mmfuse.types import Preparation
 
 
 def encode_ahead(cfg: Config, modalities: Sequence[str], listener: Listener) -> None:

@@ -25,6 +25,7 @@ from mmfuse.atomic import write_json
 from mmfuse.contribution.merged import merged
 from mmfuse.errors import UserError
 from mmfuse.explanation.space import Method
+from mmfuse.listener import Listener
 from mmfuse.record import answers, manifest
 from mmfuse.run.answers_of import heard
 from mmfuse.run.cost import training_seconds
@@ -37,7 +38,7 @@ from mmfuse.run.restored import replica
 from mmfuse.run.robustness import noise_curves
 from mmfuse.run.train import set_threads
 from mmfuse.run.worst import Rows, chosen, looks, table
-from mmfuse.types import Examples, Listener
+from mmfuse.types import Examples
 
 NOISY_ROWS = 500  # of a fold, of which each is spoiled in some twenty ways
 VERSION = 2  # of what is written: what was written by another is made anew

@@ -12,6 +12,7 @@ import numpy as np
 from mmfuse.data.splits import Split, labelled
 from mmfuse.errors import ConfigError, DataError
 from mmfuse.learner.asked import Asked, Told, ask
+from mmfuse.listener import Listener
 from mmfuse.record import fingerprint, log
 from mmfuse.run import unlabelled
 from mmfuse.run.build import schedule_of
@@ -21,7 +22,7 @@ from mmfuse.run.loader import loader
 from mmfuse.run.make import Config, make
 from mmfuse.run.prepare import Prepared, divide, load, prepare
 from mmfuse.run.restored import Replica, model, replica
-from mmfuse.types import Examples, Listener, Task
+from mmfuse.types import Examples, Task
 
 TABLE = "mmfuse.data.table.Table"
 

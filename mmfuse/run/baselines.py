@@ -18,12 +18,13 @@ from mmfuse import __version__
 from mmfuse.atomic import write_text
 from mmfuse.config.catalog import Catalog
 from mmfuse.errors import ConfigError
+from mmfuse.listener import Listener
 from mmfuse.ranks import here
 from mmfuse.record.status import Status
 from mmfuse.run.identity import decides, digest
 from mmfuse.run.make import Config
 from mmfuse.tasks.multiclass import Multiclass
-from mmfuse.types import Listener, Task
+from mmfuse.types import Task
 
 PLAIN = {"fusion": "concat", "model": "feature", "balance": "plain", "schedule": "synchronous", "completion": "none"}
 

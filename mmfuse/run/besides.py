@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
+from mmfuse.listener import Listener
 from mmfuse.metrics import entities
 from mmfuse.metrics.calibrated import calibrated
 from mmfuse.metrics.summary import Answers
 from mmfuse.tasks.multiclass import Multiclass
 from mmfuse.tasks.tokens import Tokens
-from mmfuse.types import Listener, Task
+from mmfuse.types import Task
 
 
 def besides(

@@ -1,5 +1,6 @@
 """All that training does up to its first step, and an audit of the data."""
 
+from mmfuse.listener import Finding, Grade, Listener
 from mmfuse.run.build import augment, parts
 from mmfuse.run.describe import describe
 from mmfuse.run.examine import examine
@@ -11,7 +12,7 @@ from mmfuse.run.stacked import refuse_unless_divided
 from mmfuse.run.train import set_threads
 from mmfuse.run.transfer import refuse_unless_paired
 from mmfuse.tasks.losses import losses as losses_of
-from mmfuse.types import Batch, Finding, Grade, Listener, Step
+from mmfuse.types import Batch, Step
 
 
 def check(cfg: Config, listener: Listener) -> list[Finding]:

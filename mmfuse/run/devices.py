@@ -14,8 +14,6 @@ def ranks(trainer: Config) -> int:
     chosen, nodes = per_node(trainer), trainer.get("num_nodes") or 1
     if nodes < 1:
         raise ConfigError(f"trainer.num_nodes={nodes}: at least 1 is needed")
-    if chosen * nodes > 1 and "fsdp" in str(trainer.get("strategy")) and kind(trainer) == "cpu":
-        raise ConfigError("trainer.strategy=fsdp shards a model over GPUs\n  to go on: trainer.strategy=ddp")
     return chosen * nodes
 
 

@@ -22,8 +22,9 @@ from mmfuse.data.columns import Stored
 from mmfuse.data.reader import Reader
 from mmfuse.encoders.pretrained import Pretrained
 from mmfuse.errors import ConfigError, TrainingError
+from mmfuse.listener import Listener
 from mmfuse.run.make import Config, make
-from mmfuse.types import Encoder, Listener, Preparation, Ragged
+from mmfuse.types import Encoder, Preparation, Ragged
 
 VERSION = 1  # of what is kept: another one makes other keys
 PART, LONG = 256, 64  # values that are encoded before what was said of them is on disk; of those that cost more

@@ -3,13 +3,13 @@
 from collections.abc import Collection
 from typing import Any
 
+from mmfuse.listener import Listener
 from mmfuse.metrics.summary import summarise
 from mmfuse.run.answers_of import of_own_rows
 from mmfuse.run.finished import Finished
 from mmfuse.run.judged import judged
 from mmfuse.run.restored import replica
 from mmfuse.run.train import set_threads
-from mmfuse.types import Listener
 
 
 def evaluate(run: Finished, split: str, modalities: Collection[str] | None, listener: Listener) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """The audit of what has been prepared."""
 
 from mmfuse.audit.prepared import audit_of
+from mmfuse.listener import Finding, Grade
 from mmfuse.run.make import Config
 from mmfuse.run.prepare import Divided, Prepared, kinds
-from mmfuse.types import Examples, Finding, Grade
+from mmfuse.types import Examples
 
 
 def examine(

@@ -12,6 +12,7 @@ from mmfuse.encoders.learned_token import LearnedToken
 from mmfuse.errors import ConfigError
 from mmfuse.export.checked import TOLERANCE, Exported
 from mmfuse.export.checked import export as checked
+from mmfuse.listener import Listener
 from mmfuse.record.tasks import state
 from mmfuse.run import restored
 from mmfuse.run.answers_of import heard, of_the_same_classes, refuse_other_classes
@@ -20,7 +21,7 @@ from mmfuse.run.finished import Finished, Place
 from mmfuse.run.make import Config
 from mmfuse.run.prepare import Frozen, Prepared, divide, kinds, load, prepare
 from mmfuse.run.train import set_threads
-from mmfuse.types import Listener, Model
+from mmfuse.types import Model
 
 ROWS = 32  # of the larger batch that the file is checked on; the smaller is a single row
 

@@ -13,6 +13,7 @@ import numpy as np
 from mmfuse.contribution.encodings import Encodings
 from mmfuse.contribution.missing import curve
 from mmfuse.errors import ConfigError
+from mmfuse.listener import Listener
 from mmfuse.metrics.curve import summary
 from mmfuse.record import log
 from mmfuse.run.answers_of import heard, own_rows
@@ -21,7 +22,6 @@ from mmfuse.run.loader import loader
 from mmfuse.run.restored import model, replica
 from mmfuse.run.robustness import by_fold, robustness
 from mmfuse.run.train import set_threads
-from mmfuse.types import Listener
 
 Asked = Mapping[str, Sequence[float]]  # by modality, or several of them as in "audio+text": rates, the first of them 0
 DRAWS = 5  # as many as contributions take

@@ -4,12 +4,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mmfuse.listener import Finding, Listener
 from mmfuse.record.facts import facts
 from mmfuse.run.examine import examine
 from mmfuse.run.make import Config
 from mmfuse.run.prepare import Divided, Prepared, divide, load, prepare, whole_rows
 from mmfuse.run.settings import rehearse
-from mmfuse.types import Examples, Finding, Listener
+from mmfuse.types import Examples
 
 
 class Opened:

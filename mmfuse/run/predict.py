@@ -10,13 +10,14 @@ import pandas as pd
 from mmfuse.atomic import write
 from mmfuse.data.batches import Batches
 from mmfuse.errors import ConfigError
+from mmfuse.listener import Listener
 from mmfuse.record import formats, predictions
 from mmfuse.run import unlabelled
 from mmfuse.run.answers_of import Said, of_new_rows, of_own_rows
 from mmfuse.run.finished import OWN, Finished
 from mmfuse.run.restored import replica
 from mmfuse.run.train import set_threads
-from mmfuse.types import Listener, Task
+from mmfuse.types import Task
 
 
 def predict(

@@ -19,12 +19,13 @@ from mmfuse.data.splits import Split
 from mmfuse.encoders.pretrained import Pretrained
 from mmfuse.errors import ConfigError
 from mmfuse.imbalance.none import Unchanged
+from mmfuse.listener import Listener
 from mmfuse.run.encoded import encoded, frozen
 from mmfuse.run.hidden import asked, hidden
 from mmfuse.run.make import Config, make
 from mmfuse.run.streaming import refuse_for_streams
 from mmfuse.tasks.multiclass import Multiclass
-from mmfuse.types import Dataset, Examples, Listener, Preparation, Stream, Task, Unreadable
+from mmfuse.types import Dataset, Examples, Preparation, Stream, Task, Unreadable
 
 Divided = Sequence[tuple[int | None, Split]]
 

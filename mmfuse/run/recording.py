@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
+from mmfuse.listener import Listener
 from mmfuse.record.history import History
 from mmfuse.record.status import Status
 from mmfuse.run.tracking import Track
-from mmfuse.types import Listener
 
 
 class Recording(Listener):

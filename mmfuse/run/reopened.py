@@ -6,13 +6,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from mmfuse.listener import Listener
 from mmfuse.record import fingerprint
 from mmfuse.run.answers_of import of_the_same_classes, refuse_other_classes
 from mmfuse.run.finished import Finished
 from mmfuse.run.make import Config
 from mmfuse.run.prepare import Prepared, divide, load, prepare
 from mmfuse.run.restored import Replica, model, replica
-from mmfuse.types import Examples, Listener, Model
+from mmfuse.types import Examples, Model
 
 
 class Reopened(NamedTuple):

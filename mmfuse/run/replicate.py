@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmfuse.atomic import write_json
+from mmfuse.listener import Listener
 from mmfuse.metrics.summary import Answers
 from mmfuse.ranks import here
 from mmfuse.record import answers, predictions, tasks
@@ -24,7 +25,7 @@ from mmfuse.run.stacked import out_of_fold, stacks, teach
 from mmfuse.run.tracking import Track
 from mmfuse.run.trainer import maker
 from mmfuse.run.transfer import Figures, transferred
-from mmfuse.types import Examples, Listener
+from mmfuse.types import Examples
 
 if TYPE_CHECKING:
     from mmfuse.learner.learner import Learner

@@ -21,6 +21,7 @@ import yaml
 
 from mmfuse.corruption.catalog import CORRUPTIONS, fitting
 from mmfuse.errors import ConfigError, UserError
+from mmfuse.listener import Listener
 from mmfuse.metrics import curve
 from mmfuse.metrics.direction import less
 from mmfuse.record import log
@@ -35,7 +36,7 @@ from mmfuse.run.prepare import Prepared, kinds
 from mmfuse.run.restored import model, replica
 from mmfuse.run.train import set_threads
 from mmfuse.run.under_noise import Curve, Heights, asked_about
-from mmfuse.types import Examples, Listener
+from mmfuse.types import Examples
 
 Asked = Mapping[str, Mapping[str, Sequence[float]]]  # by modality, by kind of noise: levels, the first without any
 

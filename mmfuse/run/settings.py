@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmfuse.errors import ConfigError, offer
+from mmfuse.listener import Listener
 from mmfuse.metrics.direction import mode
 from mmfuse.ranks import here
 from mmfuse.record import log
@@ -15,7 +16,7 @@ from mmfuse.run.make import Config
 from mmfuse.run.prepare import Prepared
 from mmfuse.run.trainer import maker
 from mmfuse.tasks.figures import monitors
-from mmfuse.types import Examples, Fusion, Listener, Schedule, Task
+from mmfuse.types import Examples, Fusion, Schedule, Task
 
 if TYPE_CHECKING:
     from mmfuse.learner.averaging import Averaging

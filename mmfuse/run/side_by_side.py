@@ -16,6 +16,7 @@ from mmfuse.learner.lane import Course, Lane
 from mmfuse.learner.learner import Learner
 from mmfuse.learner.leveled import UnstackableError
 from mmfuse.learner.together import Together
+from mmfuse.listener import Listener
 from mmfuse.record.history import History
 from mmfuse.record.status import Status
 from mmfuse.run.build import learner
@@ -28,7 +29,6 @@ from mmfuse.run.replicate import Given
 from mmfuse.run.settings import patience
 from mmfuse.run.stacked import stacks
 from mmfuse.run.train import set_threads
-from mmfuse.types import Listener
 
 Runs = Mapping[Path, Config]
 

@@ -9,6 +9,7 @@ import torch
 from mmfuse.data import splits
 from mmfuse.errors import ConfigError
 from mmfuse.fusion.stacking import StackingFusion
+from mmfuse.listener import Listener
 from mmfuse.ranks import here
 from mmfuse.record.history import History
 from mmfuse.record.status import Status
@@ -19,7 +20,7 @@ from mmfuse.run.prepare import Prepared
 from mmfuse.run.recording import Recording
 from mmfuse.run.settings import averaging, patience
 from mmfuse.run.trainer import maker
-from mmfuse.types import Examples, Listener, Model
+from mmfuse.types import Examples, Model
 
 Answers = dict[str, np.ndarray]  # by task: (N, M, C) probabilities, zeros where a row lacks the modality
 

@@ -10,6 +10,7 @@ import torch
 
 from mmfuse.atomic import write_json, write_text
 from mmfuse.errors import DataError
+from mmfuse.listener import Listener
 from mmfuse.metrics.direction import less
 from mmfuse.metrics.summary import Answers, summarise
 from mmfuse.ranks import here
@@ -27,7 +28,7 @@ from mmfuse.run.stacked import refuse_unless_divided
 from mmfuse.run.tracking import Tracking, tracking
 from mmfuse.run.transfer import Figures, refuse_unless_paired, summary
 from mmfuse.run.verdict import verdict
-from mmfuse.types import Examples, Listener
+from mmfuse.types import Examples
 
 
 def run(

@@ -22,8 +22,12 @@ def together(trainer: Config) -> dict[str, Any]:
     A part that a schedule holds, or that no loss reaches, has no gradient at a step; buffers, such as sums over an
     epoch's rows, are each rank's own.
     """
-    if here().ranks == 1 or trainer.get("strategy", "auto") not in ("auto", "ddp"):
+    if here().ranks == 1 or trainer.get("strategy", "auto") not in ("auto", "ddp", "fsdp"):
         return {}
+    if trainer["strategy"] == "fsdp":
+        from mmfuse.learner.sharded import Sharded
+
+        return {"strategy": Sharded(here().ranks)}
     from pytorch_lightning.strategies import DDPStrategy
 
     return {"strategy": DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)}

@@ -17,6 +17,7 @@ import torch
 from mmfuse.data.columns import Column
 from mmfuse.errors import ConfigError
 from mmfuse.learner.codes import Coded, codes
+from mmfuse.listener import Listener
 from mmfuse.metrics import retrieval
 from mmfuse.metrics.probe import Probe
 from mmfuse.metrics.summary import mean_std
@@ -28,7 +29,7 @@ from mmfuse.run.settings import patience
 from mmfuse.run.trainer import maker
 from mmfuse.tasks.multiclass import Multiclass
 from mmfuse.tasks.regression import Regression
-from mmfuse.types import Listener, Signal, Task
+from mmfuse.types import Signal, Task
 
 Figures = dict[str, Any]
 

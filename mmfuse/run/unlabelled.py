@@ -12,11 +12,12 @@ from mmfuse.data.reader import Reader, column
 from mmfuse.data.splits import Split
 from mmfuse.data.table import Table
 from mmfuse.errors import ConfigError, DataError, closest
+from mmfuse.listener import Listener
 from mmfuse.run.encoded import encoded, frozen
 from mmfuse.run.make import Config, make
 from mmfuse.run.prepare import Frozen, Prepared, kinds
 from mmfuse.run.restored import Replica
-from mmfuse.types import Examples, Listener, Preparation, Ragged
+from mmfuse.types import Examples, Preparation, Ragged
 
 OF_CELLS = ("kind", "column", "columns")  # what a modality's entry says of a table's columns
 

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import torch
 
 from mmfuse.errors import ConfigError, TrainingError
-from mmfuse.selftest.contract import CHECKS, BrokenError, Make
+from mmfuse.selftest.contract import CHECKS
 from mmfuse.selftest.known import TASKS, accuracy
+from mmfuse.selftest.specimens import BrokenError, Make
 from mmfuse.types import Fusion
 
 LEARNED, CHANCE = 0.9, 0.6  # accuracies from which on an answer is known, and up to which it is not

@@ -3,6 +3,7 @@
 All that it must know after it was killed stands in the folders.
 """
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable

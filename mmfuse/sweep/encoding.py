@@ -28,12 +28,12 @@ def main(about: Mapping[str, Any], jobs: Sequence[Mapping[str, Any]]) -> int:
         except Interrupted as stop:
             return stop.exit_code
         except Exception as error:
-            progress.close(listener)
+            listener.close()
             traceback.print_exc()
             said = str(error).splitlines()[0] if str(error) else type(error).__name__
             listener.advised("encoding", f"{', '.join(job['modalities'])}: {said}; left to the runs that need it")
             code = 4
-    progress.close(listener)
+    listener.close()
     return code
 
 

@@ -18,8 +18,8 @@ from benches.step_models import NAMES, SETTINGS, TASKS, Setting, adamw
 from mmfuse.balance.plain import Plain
 from mmfuse.learner.fit import Patience, fit
 from mmfuse.learner.learner import Learner
+from mmfuse.listener import Listener
 from mmfuse.schedules.synchronous import Synchronous
-from mmfuse.types import Listener
 
 EPOCHS = 3
 

@@ -15,9 +15,10 @@ from benches.timing import Again, in_turns
 from mmfuse.cache.encode import encode, halved
 from mmfuse.data.reader import Reader
 from mmfuse.encoders.hf_text import HFText
+from mmfuse.listener import Listener
 from mmfuse.prepare.subwords import Subwords
 from mmfuse.run.encoded import encoded
-from mmfuse.types import Examples, Listener
+from mmfuse.types import Examples
 
 CPU = torch.device("cpu")
 

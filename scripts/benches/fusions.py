@@ -20,13 +20,13 @@ from benches.row import Row
 from mmfuse.config.catalog import Catalog
 from mmfuse.config.compose import compose
 from mmfuse.learner.fit import fit
+from mmfuse.listener import Listener
 from mmfuse.record.log import to_file
 from mmfuse.run.build import learner
 from mmfuse.run.loader import loader, training_loader
 from mmfuse.run.make import make
 from mmfuse.run.prepare import Prepared, divide, load, prepare
 from mmfuse.run.settings import patience
-from mmfuse.types import Listener
 
 FUSIONS = [
     ["fusion=concat"],

@@ -39,12 +39,13 @@ from mmfuse.fusion.concat import ConcatFusion
 from mmfuse.fusion.mult import MultFusion
 from mmfuse.learner.fit import Patience, fit
 from mmfuse.learner.learner import Learner
+from mmfuse.listener import Listener
 from mmfuse.models.feature import FeatureFusion
 from mmfuse.run.loader import loader
 from mmfuse.schedules.synchronous import Synchronous
 from mmfuse.tasks.multiclass import Multiclass
 from mmfuse.tasks.regression import Regression
-from mmfuse.types import Encoder, Fusion, Listener, Ragged, Task
+from mmfuse.types import Encoder, Fusion, Ragged, Task
 
 TURNS = 2  # after one that is not counted
 EPOCHS = 2

@@ -21,8 +21,9 @@ from benches.step_models import NAMES, SETTINGS, TASKS, Setting, adamw
 from mmfuse.balance.plain import Plain
 from mmfuse.learner.fit import Patience, build
 from mmfuse.learner.learner import Learner
+from mmfuse.listener import Listener
 from mmfuse.schedules.synchronous import Synchronous
-from mmfuse.types import Balancer, Listener
+from mmfuse.types import Balancer
 
 WARM, STEPS, TURNS = 20, 100, 4
 CLIP = 1.0
