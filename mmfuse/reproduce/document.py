@@ -28,7 +28,7 @@ def place_of(outputs: Path, table: str, smoke: bool = False) -> Path:
 
 
 def document(tables: Sequence[tuple[Table, str | None]], outputs: Path) -> str:
-    """Each table with what it lacks here, if anything; those that have no result are listed with that."""
+    """Each table with what it lacks here, if anything; of those without a result it is told where their data are."""
     lines, sections, unrun = list(HEAD), [], []
     for table, lacks in tables:
         place = place_of(outputs, table.name)
@@ -36,7 +36,7 @@ def document(tables: Sequence[tuple[Table, str | None]], outputs: Path) -> str:
             lines.append(line(told(place / "table.json")))
             sections.append(section((place / "table.md").read_text(encoding="utf-8")))
         else:
-            why = f"NO DATA: {lacks}" if lacks else f"its data are here: `mmfuse reproduce {table.name}`"
+            why = f"NO DATA: {table.get}" if lacks else f"its data are here: `mmfuse reproduce {table.name}`"
             unrun.append(f"- {table.title} (`{table.name}`): {why}")
     if not sections:
         lines = ["None yet."]
