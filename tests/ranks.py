@@ -2,7 +2,9 @@
 
 import torch
 from torch import distributed, nn
+from torch.distributed.device_mesh import init_device_mesh
 
+from mmfuse.learner.sharded import load, share
 from mmfuse.types import Batch, Outputs, Signal
 
 
@@ -36,3 +38,22 @@ def rank(number, store, case, parts, answers):
 
 def linear(dims, width):
     return nn.ModuleDict({m: nn.Linear(d, width) for m, d in dims.items()})
+
+
+def sharing(number, store, answers):
+    """A rank of two that share a network's weights: leaves the shapes of its own, and all once they were loaded."""
+    torch.set_num_threads(1)
+    distributed.init_process_group("gloo", init_method=f"file://{store}", rank=number, world_size=2)
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 3))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    share({"first": network[0], "rest": network}, init_device_mesh("cpu", (2,)))
+    own = {name: tuple(p.to_local().shape) for name, p in network.named_parameters()}
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+    load(network, before)
+    loaded = {name: p.full_tensor() for name, p in network.named_parameters()}
+    torch.save({"own": own, "before": before, "loaded": loaded}, answers / f"{number}.pt")
+    distributed.barrier()
+    distributed.destroy_process_group()

@@ -11,9 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from ranks import sharing
+from torch import multiprocessing
 
 from mmfuse.config.catalog import Catalog
 from mmfuse.config.compose import compose
@@ -38,6 +41,7 @@ SMALL = [
 ]
 CASES = {
     "plain": [],
+    "sharded": ["trainer.strategy=fsdp", "trainer.gradient_clip_val=0.05"],
     "contrastive": ["objectives=[contrastive]", "encoder.image.dim=32", "encoder.text.dim=32"],
     "gradients": ["strategy=multi_task", "balance=pcgrad"],
     "gradnorm": ["strategy=multi_task", "balance=gradnorm"],
@@ -45,6 +49,8 @@ CASES = {
 LONG = [*SMALL, "trainer.max_epochs=14", "early_stopping.patience=14", "batch_size=8", "drop=0.2"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 TWO = ["trainer.devices=2"]
+
+START = "spawn" if torch.cuda.is_available() or sys.platform != "linux" else "fork"  # that imports torch once only
 
 two_cores = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="a rank a core")
 sizes = st.integers(1, 60)
@@ -82,7 +88,7 @@ def test_an_epoch_is_entered_by_all_ranks_at_the_same_batch(start):
         ({"devices": 4000, "accelerator": "cpu"}, f"there are {len(os.sched_getaffinity(0))} CPU cores"),
         ({"devices": [0, 1], "accelerator": "cpu"}, "a number is needed"),
         ({"devices": "some", "accelerator": "cpu"}, "how many, or which"),
-        ({"devices": 1, "num_nodes": 2, "accelerator": "cpu", "strategy": "fsdp"}, "trainer.strategy=ddp"),
+        ({"devices": 1, "num_nodes": -1, "accelerator": "cpu"}, "at least 1"),
     ],
 )
 def test_devices_that_cannot_be(trainer, says):
@@ -98,7 +104,7 @@ def folder_of(place, keys):
     return place
 
 
-QUICK = ("plain", "contrastive")
+QUICK = ("plain", "sharded", "contrastive")
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +167,18 @@ def check_is_one_process(name, together, tmp_path):
         if "|rows" in part:
             told = theirs[part].tolist()
             assert len(told) == len(set(told)) == {"val": 181, "test": 1437}[part.split("|")[0]]
+
+
+@two_cores
+def test_each_rank_has_its_half_of_sharded_weights(tmp_path):
+    """Halves of the rows of each, of which the first rank has the larger; together they say what the whole says."""
+    multiprocessing.start_processes(sharing, (tmp_path / "store", tmp_path), nprocs=2, start_method=START)
+    first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
+    assert first["own"] == {"0.weight": (3, 4), "0.bias": (3,), "1.weight": (2, 5), "1.bias": (2,)}
+    assert second["own"] == {"0.weight": (2, 4), "0.bias": (2,), "1.weight": (1, 5), "1.bias": (1,)}
+    for name, whole in first["before"].items():
+        assert torch.equal(first["loaded"][name], whole)
+        assert torch.equal(second["loaded"][name], whole)
 
 
 class Going:

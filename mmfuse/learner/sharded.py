@@ -27,11 +27,16 @@ class Sharded(ModelParallelStrategy):
 
 def shard(model: Model, others: Mapping[str, nn.Module], mesh: DeviceMesh) -> None:
     """`others` learn as well, such as objectives."""
-    for part in (*model.encoders.values(), model, *others.values()):
-        if any(True for _ in part.parameters()):
-            fully_shard(part, mesh=mesh)
+    share({**model.encoders, "model": model, **others}, mesh)
     for name in ASKED:
         register_fsdp_forward_method(model, name)
+
+
+def share(parts: Mapping[str, nn.Module], mesh: DeviceMesh) -> None:
+    """Each is gathered by itself; what lies in another comes before it."""
+    for part in parts.values():
+        if any(True for _ in part.parameters()):
+            fully_shard(part, mesh=mesh)
 
 
 def is_sharded(module: nn.Module) -> bool:

@@ -22,9 +22,12 @@ def together(trainer: Config) -> dict[str, Any]:
     A part that a schedule holds, or that no loss reaches, has no gradient at a step; buffers, such as sums over an
     epoch's rows, are each rank's own.
     """
-    if here().ranks == 1 or trainer.get("strategy", "auto") not in ("auto", "ddp", "fsdp"):
+    strategy = trainer.get("strategy", "auto")
+    if here().ranks == 1:
+        return {"strategy": "auto"} if strategy == "fsdp" else {}  # there is nobody to share weights with
+    if strategy not in ("auto", "ddp", "fsdp"):
         return {}
-    if trainer["strategy"] == "fsdp":
+    if strategy == "fsdp":
         from mmfuse.learner.sharded import Sharded
 
         return {"strategy": Sharded(here().ranks)}
