@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader
 
 from mmfuse import masks
 from mmfuse.errors import ConfigError, TrainingError
+from mmfuse.learner.joined import joined
 from mmfuse.learner.lean import lean
-from mmfuse.learner.learner import joined
 from mmfuse.learner.placed import Placed
 from mmfuse.models.heads import FusedStepHead, RowHead, StepHead
 from mmfuse.ranks import here

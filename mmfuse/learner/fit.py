@@ -16,8 +16,9 @@ from mmfuse.learner.averaging import NO_AVERAGE, Average, Averaging
 from mmfuse.learner.checkpoints import BEST, LAST, AtomicCheckpoints, Newest, written
 from mmfuse.learner.epochs import Epochs
 from mmfuse.learner.gathered import in_turn, of_first
+from mmfuse.learner.joined import joined
 from mmfuse.learner.lean import lean
-from mmfuse.learner.learner import Learner, joined
+from mmfuse.learner.learner import Learner
 from mmfuse.learner.pace import Pace
 from mmfuse.learner.placed import Placed
 from mmfuse.learner.settled import Best, Early, Last

@@ -1,6 +1,6 @@
 """The one training loop. What is learned, from which losses and how, is for the parts it is given to say."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from fnmatch import fnmatch
 from math import isfinite
 from types import MappingProxyType
@@ -17,12 +17,15 @@ from mmfuse import masks
 from mmfuse.errors import TrainingError
 from mmfuse.learner.diverged import diverged
 from mmfuse.learner.gathered import even_statistics, gathered, in_turn, own_batches, own_buffers, weight
+from mmfuse.learner.joined import joined
+from mmfuse.learner.mixup import checked as checked_mixup
 from mmfuse.learner.mixup import drawn
 from mmfuse.learner.one_call import fused
 from mmfuse.learner.parts import LearningParts
 from mmfuse.learner.penalty import NO_PENALTY, Penalty, weights
 from mmfuse.learner.penalty import checked as checked_penalty
 from mmfuse.learner.rates import STEADY, Rates, checked
+from mmfuse.learner.seeding import mixed, seed_all
 from mmfuse.learner.sharded import is_sharded, shard
 from mmfuse.ranks import here
 from mmfuse.tasks.figures import scores
@@ -241,13 +244,13 @@ class Learner(L.LightningModule):
         self.judge(self.trainer.val_dataloaders if here().ranks > 1 else None)
         self.log_dict(self.figures)  # once an epoch: what early stopping and checkpoints look at
 
-    def judge(self, rows: DataLoader[Batch] | None = None, score: Callable[..., dict[str, Any]] | None = None) -> None:
-        """The figures of what has been heard; `score` is as tasks/figures.py says."""
+    def judge(self, rows: DataLoader[Batch] | None = None) -> None:
+        """The figures of what has been heard."""
         self.figures = {}
         for view, heard in self.heard.items():
             everything = in_turn(heard, rows)
             units = {n: joined([each[n] for each in everything]) for n in self.tasks}
-            self.figures |= scores(self.tasks, units, view, score)
+            self.figures |= scores(self.tasks, units, view)
         costs = in_turn([({n: float(loss) for n, loss in losses.items()}, size) for losses, size in self.costs], rows)
         sizes = [size for _, size in costs]
         for name in costs[0][0]:
@@ -305,41 +308,9 @@ class Learner(L.LightningModule):
         return optimizer
 
 
-def checked_mixup(alpha: float, model: Model, tasks: Mapping[str, Task]) -> float:
-    if alpha < 0:
-        raise ValueError(f"mixup={alpha}: at least 0 is needed")
-    if alpha and (odd := [t for t, task in tasks.items() if task.of is not None or task.between]):
-        raise ValueError(f"mixup={alpha} mixes whole rows, which task '{odd[0]}' is not about\n  to go on: mixup=0")
-    if alpha and any(isinstance(part, Fusion) and part.remembers for part in model.modules()):
-        raise ValueError(
-            f"mixup={alpha}: the fusion remembers what each row cost, and rows are mixed\n  to go on: mixup=0"
-        )
-    return alpha
-
-
 def only(encoded: Signals, modalities: Collection[str]) -> Signals:
     return encoded if len(modalities) == len(encoded) else masks.keep(encoded, modalities)
 
 
-def joined(parts: Sequence[Units]) -> Units:
-    """One after another."""
-    return Units(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
-
-
 def matches(name: str, patterns: tuple[str, ...]) -> bool:
     return "*" in patterns or any(fnmatch(name, pattern) for pattern in patterns)
-
-
-def mixed(*numbers: int) -> int:
-    """One seed from several numbers, so that neighbours share nothing."""
-    return int(np.random.SeedSequence([n % 2**32 for n in numbers]).generate_state(1, np.uint64)[0] >> 1)
-
-
-def seed_all(seed: int, device: torch.device) -> None:
-    """What `torch.manual_seed` does, which notes for each kind of device that is not there who asked for it."""
-    if device.type not in ("cpu", "cuda"):
-        torch.manual_seed(seed)
-        return
-    torch.default_generator.manual_seed(seed)
-    if device.type == "cuda":
-        torch.cuda.manual_seed(seed)

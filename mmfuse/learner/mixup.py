@@ -9,13 +9,14 @@ A row is mixed with one that has the same modalities; where none has, it stays a
 that the other row has none for stays as it is, and those that only the other has are left out.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from mmfuse.types import Batch, Losses, Signal, Signals
+from mmfuse.types import Batch, Fusion, Losses, Model, Signal, Signals, Task
 
 
 class Mix(NamedTuple):
@@ -55,3 +56,15 @@ def paired(present: Bool[Tensor, "B M"]) -> Int[Tensor, " B"]:
     last = torch.searchsorted(sorted_groups, sorted_groups, right=True) - 1  # and ends
     place = torch.arange(len(group), device=group.device)
     return torch.empty_like(order).scatter(0, order, order[torch.where(place == last, first, place + 1)])
+
+
+def checked(alpha: float, model: Model, tasks: Mapping[str, Task]) -> float:
+    if alpha < 0:
+        raise ValueError(f"mixup={alpha}: at least 0 is needed")
+    if alpha and (odd := [t for t, task in tasks.items() if task.of is not None or task.between]):
+        raise ValueError(f"mixup={alpha} mixes whole rows, which task '{odd[0]}' is not about\n  to go on: mixup=0")
+    if alpha and any(isinstance(part, Fusion) and part.remembers for part in model.modules()):
+        raise ValueError(
+            f"mixup={alpha}: the fusion remembers what each row cost, and rows are mixed\n  to go on: mixup=0"
+        )
+    return alpha

@@ -7,7 +7,7 @@ before anything is trained.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import count
 from math import isfinite
@@ -19,16 +19,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from mmfuse.data.batches import Batches, Held
-from mmfuse.data.columns import Stored
+from mmfuse.data.batches import Held
 from mmfuse.data.order import Order
 from mmfuse.learner.chances import Draw, Given, Noted, drawn
 from mmfuse.learner.flat import Flat
+from mmfuse.learner.folded import even, first_rows, folded, of_lane
 from mmfuse.learner.lane import Course, Lane
-from mmfuse.learner.learner import Learner, mixed, seed_all
+from mmfuse.learner.learner import Learner
 from mmfuse.learner.leveled import UnstackableError, changed, numbers, put, tensors
 from mmfuse.learner.rates import STEADY
-from mmfuse.types import Batch, Losses, Predictions, Signal, Task
+from mmfuse.learner.seeding import mixed, seed_all
+from mmfuse.types import Batch, Losses, Predictions
 
 CLOSE = 1e-4  # of what the first step is, relatively: beyond it the stack does not do what lone runs do
 
@@ -73,8 +74,6 @@ class Together:
         self.flat = Flat([lane.learner for lane in lanes])
         self.asked = Asked(lanes[0].learner)
         self.about = numbers([self.parts_of(lane.learner) for lane in lanes])
-        self.columns: tuple[str, ...] = ()  # the validation figures, in a lone run's order
-        self.score: Callable[..., dict[str, Any]] | None = None  # of validation rows; None: the tasks' own
 
     def parts_of(self, learner: Learner) -> nn.ModuleList:
         return nn.ModuleList([learner.model, learner.objectives, learner.balancer])
@@ -119,13 +118,11 @@ class Together:
             learner, course = self.lanes[lane].learner, self.courses[lane]
             if course.error is not None:
                 continue
-            learner.judge(score=self.score)
+            learner.judge()
             learner.end_epoch(epoch)
             place = {"epoch": epoch, "step": (epoch + 1) * self.steps}
             seconds = {"seconds": round(time.perf_counter() - began, 3)}
-            figures = learner.epoch_figures()
-            row = place | {name: value for name, value in figures.items() if name.startswith("train/")}
-            row |= {name: figures[name] for name in self.columns} | seconds
+            row = place | learner.epoch_figures() | seconds
             if course.judge(row):
                 course.weights = self.flat.weights(k, learner)
                 course.place = {"epoch": epoch, "global_step": place["step"]}
@@ -266,25 +263,9 @@ class Together:
             self.validate()
         except (RuntimeError, ValueError, TypeError) as error:
             raise UnstackableError(str(error).strip().split("\n")[0]) from error
-        self.score = self.quickest(self.lanes[0].learner)
         for lane in self.lanes:
             lane.learner.heard.clear()
             lane.learner.costs.clear()
-
-    def quickest(self, learner: Learner) -> Callable[..., dict[str, Any]] | None:
-        """How validation rows are scored: quickly, where that comes to the same."""
-        heard, costs = learner.heard, learner.costs
-        learner.heard, learner.costs = dict(heard), list(costs)  # which are gone once they are judged
-        learner.judge()
-        own = learner.figures
-        learner.heard, learner.costs = heard, costs
-        learner.judge(score=quick)
-        other = learner.figures
-        self.columns = tuple(own)
-        if set(own) != set(other):
-            return None
-        near = np.allclose([own[n] for n in own], [other[n] for n in own], rtol=0, atol=1e-7, equal_nan=True)
-        return quick if near else None
 
     def rehearsed(self, lane: int, batch: Batch) -> tuple[Tensor, Float[Tensor, " P"]]:
         learner = self.lanes[lane].learner
@@ -316,36 +297,3 @@ class Together:
         learner = self.lanes[lane].learner
         seed_all(mixed(learner.seed, epoch, number), learner.device)
         return learner.lesson(batch, epoch, number)
-
-
-def folded(batch: Batch, lanes: int) -> Batch:
-    """(K B, ...) -> (K, B, ...)"""
-
-    def fold(tensor: Tensor) -> Tensor:
-        return tensor.unflatten(0, (lanes, -1))
-
-    signals = {m: Signal(fold(s.data), fold(s.mask)) for m, s in batch.signals.items()}
-    return Batch(signals, {t: fold(target) for t, target in batch.targets.items()}, fold(batch.rows))
-
-
-def of_lane(batch: Batch, lane: int) -> Batch:
-    signals = {m: Signal(s.data[lane], s.mask[lane]) for m, s in batch.signals.items()}
-    return Batch(signals, {t: target[lane] for t, target in batch.targets.items()}, batch.rows[lane])
-
-
-def even(rows: Batches) -> bool:
-    """Whether all batches of so many rows have one shape, whatever rows they are of."""
-    held = [column for column in rows.columns.values() if isinstance(column, Stored)]
-    vectors = [column.rows is not None or int(column.lengths.max()) <= 1 for column in held]
-    return len(held) == len(rows.columns) and all(vectors) and all(isinstance(t, Tensor) for t in rows.targets.values())
-
-
-def first_rows(batch: Batch, rows: int) -> Batch:
-    signals = {m: Signal(s.data[:rows], s.mask[:rows]) for m, s in batch.signals.items()}
-    return Batch(signals, {t: target[:rows] for t, target in batch.targets.items()}, batch.rows[:rows])
-
-
-def quick(task: Task, answer: np.ndarray, target: np.ndarray) -> dict[str, Any]:
-    """A task's figures as the bootstrap has them, each unit taken once: a tenth of the time, for small data."""
-    found = task.resampled(answer, target, np.ones((1, len(target))))
-    return {name: float(values[0]) for name, values in found.items()}

@@ -9,7 +9,7 @@ import torch
 from mmfuse import masks
 from mmfuse.contribution.encodings import moved
 from mmfuse.corruption.corruption import Corruption
-from mmfuse.learner.learner import joined
+from mmfuse.learner.joined import joined
 from mmfuse.run.noisy import Noisy
 from mmfuse.types import Batch, Model, Signals, Task, Units
 

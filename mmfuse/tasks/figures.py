@@ -1,7 +1,6 @@
 """What is watched while training: every task's validation figures, by name."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
@@ -9,29 +8,19 @@ import torch
 from mmfuse.types import Task, Units
 
 
-def scores(
-    tasks: Mapping[str, Task],
-    units: Mapping[str, Units],
-    view: str | None = None,
-    score: Callable[..., dict[str, Any]] | None = None,
-) -> dict[str, float]:
+def scores(tasks: Mapping[str, Task], units: Mapping[str, Units], view: str | None = None) -> dict[str, float]:
     """Every task's figures as "val/<task>/<figure>", the first task's also as "val/<figure>".
 
     Where there are several tasks, "val/skill" is the mean of what each is best told by.
 
-    Those of a view, which is what is predicted from some modalities only, begin with "val@<view>". `score` is called
-    with a task, its answers and targets; None: the task's own.
+    Those of a view, which is what is predicted from some modalities only, begin with "val@<view>".
     """
     found: dict[str, float] = {}
     start = "val" if view is None else f"val@{view}"
     skills = []
     for number, (name, task) in enumerate(tasks.items()):
         answer, target = task.answer(units[name].prediction), units[name].target.numpy()
-        figures = {
-            k: v
-            for k, v in (task.score(answer, target) if score is None else score(task, answer, target)).items()
-            if isinstance(v, float)
-        }
+        figures = {k: v for k, v in task.score(answer, target).items() if isinstance(v, float)}
         found |= named(start, name, figures, number == 0)
         skills.append(task.skill(figures, target))
     if len(tasks) > 1:
