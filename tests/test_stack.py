@@ -236,7 +236,7 @@ class Fake(Launcher):
 
 
 def test_a_sweep_fills_stacks_with_what_is_alike_and_tries_a_failed_run_by_itself(tmp_path):
-    names = ["a0", "b0", "a1", "b1", "a2", "alone", "b2", "a3"]
+    names = ["a0", "b0", "a1", "b1", "a2", "b2", "alone", "a3"]
     launcher = Fake(2)
 
     def begin(run):

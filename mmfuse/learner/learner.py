@@ -26,7 +26,6 @@ from mmfuse.learner.penalty import NO_PENALTY, Penalty, weights
 from mmfuse.learner.penalty import checked as checked_penalty
 from mmfuse.learner.rates import STEADY, Rates, checked
 from mmfuse.learner.seeding import mixed, seed_all
-from mmfuse.learner.sharded import is_sharded, shard
 from mmfuse.ranks import here
 from mmfuse.tasks.figures import scores
 from mmfuse.tasks.losses import losses as losses_of
@@ -90,14 +89,6 @@ class Learner(L.LightningModule):
         self.costs: list[tuple[Losses, int]] = []  # of the validation rows
         self.figures: dict[str, float] = {}  # of the epoch
         self.kept: dict[str, Tensor] = {}  # buffers that this rank had for itself when it was stopped
-
-    def configure_model(self) -> None:
-        """Shares the weights out among ranks, where the trainer's strategy has a mesh of devices for it, once."""
-        if self.device_mesh is None or is_sharded(self.model):
-            return
-        shard(self.model, {**self.objectives, "balance": self.balancer}, self.device_mesh["data_parallel"])
-        self.parts = LearningParts(self.model, self.objectives, self.balancer)  # parameters are others now
-        self.parts.still(self.schedule(0, 0).frozen)
 
     def setup(self, stage: str) -> None:
         """What may learn in any phase is told to learn until the first step: DDP looks only once what it averages."""

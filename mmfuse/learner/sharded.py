@@ -15,7 +15,8 @@ from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_
 from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor
 
-from mmfuse.types import Model
+from mmfuse.learner.learner import Learner
+from mmfuse.learner.parts import LearningParts
 
 ASKED = ("encode", "outputs", "predict")  # what a learner asks of a model, besides `forward`
 
@@ -25,11 +26,17 @@ class Sharded(ModelParallelStrategy):
         super().__init__(data_parallel_size=ranks, tensor_parallel_size=1, save_distributed_checkpoint=False)
 
 
-def shard(model: Model, others: Mapping[str, nn.Module], mesh: DeviceMesh) -> None:
-    """`others` learn as well, such as objectives."""
-    share({**model.encoders, "model": model, **others}, mesh)
-    for name in ASKED:
-        register_fsdp_forward_method(model, name)
+class ShardedLearner(Learner):
+    def configure_model(self) -> None:
+        """Once the trainer's strategy has a mesh of devices."""
+        if self.device_mesh is None or is_sharded(self.model):
+            return
+        others = {**self.objectives, "balance": self.balancer}  # which may learn as well
+        share({**self.model.encoders, "model": self.model, **others}, self.device_mesh["data_parallel"])
+        for name in ASKED:
+            register_fsdp_forward_method(self.model, name)
+        self.parts = LearningParts(self.model, self.objectives, self.balancer)  # parameters are others now
+        self.parts.still(self.schedule(0, 0).frozen)
 
 
 def share(parts: Mapping[str, nn.Module], mesh: DeviceMesh) -> None:

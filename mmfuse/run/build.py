@@ -12,6 +12,7 @@ from torch import nn
 from mmfuse.encoders.identity import Identity
 from mmfuse.encoders.learned_token import LearnedToken
 from mmfuse.errors import ConfigError
+from mmfuse.ranks import here
 from mmfuse.run.encoded import encoder_of
 from mmfuse.run.make import Config, make
 from mmfuse.run.prepare import Prepared
@@ -124,9 +125,11 @@ def learner_of(cfg: Config, prepared: Prepared, learning: Learning, seed: int) -
     from mmfuse.learner.learner import Learner  # Lightning takes seconds to import, and `check` does without it
     from mmfuse.learner.penalty import Penalty
     from mmfuse.learner.rates import Rates
+    from mmfuse.learner.sharded import ShardedLearner
 
+    shared = here().ranks > 1 and cfg["trainer"].get("strategy") == "fsdp"
     try:
-        return Learner(
+        return (ShardedLearner if shared else Learner)(
             model=learning.model,
             tasks=prepared.tasks,
             objectives=learning.objectives,

@@ -10,7 +10,7 @@ from typing import Any
 import pytorch_lightning as L
 
 from mmfuse.learner.averaging import Averaging
-from mmfuse.learner.checkpoints import AtomicCheckpoints, Newest
+from mmfuse.learner.checkpoints import BEST, Newest, written
 from mmfuse.learner.fit import Patience, build, steps
 from mmfuse.learner.lane import Course, Lane
 from mmfuse.learner.learner import Learner
@@ -94,7 +94,7 @@ def told(courses: Mapping[str, Course]) -> Callable[..., L.Trainer]:
             raise course.error
         trained.load_state_dict(course.weights)
         saved = course.place | {"state_dict": course.weights, "pytorch-lightning_version": L.__version__}
-        AtomicCheckpoints().save_checkpoint(saved, checkpoints / "best.ckpt")
+        written(saved, checkpoints / BEST)
         return trainer
 
     return fit
