@@ -53,6 +53,6 @@ def is_sharded(module: nn.Module) -> bool:
 def load(module: nn.Module, whole: dict[str, Any]) -> None:
     """Whole tensors, of which each rank takes its slices where the module is shared out."""
     if is_sharded(module):
-        set_model_state_dict(module, whole, options=StateDictOptions(full_state_dict=True))
+        set_model_state_dict(module, dict(whole), options=StateDictOptions(full_state_dict=True))
     else:
         module.load_state_dict(whole)
