@@ -139,6 +139,7 @@ def test_the_same_seed_gives_the_same_bits():
     assert a.read_bytes() == b.read_bytes()
 
 
+@pytest.mark.slow
 def test_no_modality_suffices_and_together_they_nearly_do():
     accuracy = {}
     for modalities in ("[text]", "[image]", "[audio]", "[image,audio,text]"):
@@ -440,6 +441,7 @@ def test_a_signal_saves_a_checkpoint(number, code):
     assert not list(only_run().rglob(".*"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not Path(os.environ.get("MMFUSE_DATA", "?"), "av_digits").is_dir(), reason="MMFUSE_DATA has no av_digits"
 )

@@ -170,6 +170,7 @@ def reproduced(table: "Table", catalog: "Catalog", options: argparse.Namespace) 
 
 def driven(place: Path, waiting: "Sequence[Planned]", catalog: "Catalog", options: argparse.Namespace) -> None:
     from mmfuse.commands.sweep import launcher_of
+    from mmfuse.config.arguments import parse
     from mmfuse.reproduce import running
     from mmfuse.sweep.settings import own
     from mmfuse.sweep.watcher import watcher
@@ -178,7 +179,7 @@ def driven(place: Path, waiting: "Sequence[Planned]", catalog: "Catalog", option
         own = [word for folder in options.config_dir for word in ("--config-dir", os.path.abspath(folder))]
         return command_line("train", [*own, *overrides])
 
-    launchers = [text for text in options.overrides if text.startswith("launcher")]
+    launchers = [argument for argument in parse(options.overrides) if argument.key.split(".")[0] == "launcher"]
     launcher = launcher_of(own(launchers, catalog, []).launcher, [], running.config_of(waiting[0]))
     if not options.quiet and not options.json:
         print(f"running  {len(waiting)} rows of {os.path.relpath(place)}", flush=True)
