@@ -187,17 +187,34 @@ class Here(Launcher):
 @pytest.fixture
 def here(monkeypatch):
     launcher = Here()
-    monkeypatch.setattr(sweep_command, "launcher_of", lambda *parts: launcher)
+
+    def launcher_of(config, *parts):
+        launcher.config = config
+        return launcher
+
+    monkeypatch.setattr(sweep_command, "launcher_of", launcher_of)
     return launcher
 
 
 def reproduce(folder, *typed):
-    return main(["reproduce", "tiny", "--config-dir", str(folder), f"output_dir={folder / 'out'}", "threads=1", *typed])
+    return main(
+        [
+            "reproduce",
+            "tiny",
+            "--config-dir",
+            str(folder),
+            f"output_dir={folder / 'out'}",
+            "threads=1",
+            "launcher.slots=3",
+            *typed,
+        ]
+    )
 
 
 def test_a_figure_below_the_floor_fails_and_more_seeds_are_added_to_those_there(tmp_path, here, monkeypatch, capsys):
     written(tmp_path, floors={"accuracy": {"majority": 98.0}}, counted={"train": 5, "test": 359})
     assert reproduce(tmp_path) == 5
+    assert here.config["slots"] == 3
     said = capsys.readouterr().out
     assert "FAIL: image: worse than the floor, 98" in said
     assert "train 1,078, the paper 5" in said
