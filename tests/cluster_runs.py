@@ -55,3 +55,15 @@ def wait_until(true, seconds: float = 300.0) -> None:
     while not true():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.1)
+
+
+def ended(launcher, count: int) -> dict[Path, int]:
+    """The exit codes of so many runs, by their folders."""
+    found: dict[Path, int] = {}
+
+    def all_of_them() -> bool:
+        found.update(launcher.ended())
+        return len(found) >= count
+
+    wait_until(all_of_them)
+    return found

@@ -5,49 +5,19 @@ import os
 from pathlib import Path
 
 import pytest
-import yaml
+from in_process import Here
 from published_layouts import LAYOUTS
 
 from mmfuse.cli import main
 from mmfuse.commands import sweep as sweep_command
 from mmfuse.config.catalog import Catalog
 from mmfuse.reproduce.table import named
-from mmfuse.sweep.launcher import Launcher
 
 TABLES = {name: named(name, Catalog()) for name in Catalog().options("baseline")}
 HERE = ("av_digits", "easy_vqa", "handwritten6", "mosi_bclstm", "vqa_rad")  # whose data is free to be passed on
 MADE = [name for name, table in TABLES.items() if table.dataset in LAYOUTS]
 QUICK = ("mustard_svm",)  # the others take up to a minute each
 GIVEN = {"encoder.image.weights": "vgg16.pth", "encoder.text.prepare.vectors": "words.txt"}  # as the layouts name them
-
-
-class Here(Launcher):
-    """Runs in this process, one after another."""
-
-    def __init__(self):
-        self.over = []
-
-    @property
-    def room(self):
-        return 1 - len(self.over)
-
-    def start(self, folders):
-        from mmfuse.listener import Listener
-        from mmfuse.run.train import run
-
-        for folder in folders:
-            run(yaml.safe_load((folder / "config.yaml").read_text()), folder, Listener())
-            self.over.append((folder, 0))
-
-    def ended(self):
-        found, self.over = self.over, []
-        return found
-
-    def stop(self):
-        """Nothing runs when it is asked."""
-
-    def close(self):
-        """There is no process of its own."""
 
 
 @pytest.fixture

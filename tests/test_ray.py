@@ -4,12 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from glob import glob
 from pathlib import Path
 
 import pytest
-from cluster_runs import in_training, left_alone, planned, status, wait_until
+from cluster_runs import ended, in_training, left_alone, planned, status, wait_until
 
 from mmfuse.errors import ConfigError
 from mmfuse.sweep import ray_task
@@ -76,16 +75,6 @@ def cluster():
     launcher = RayLauncher()
     yield launcher
     launcher.close()
-
-
-def ended(launcher, count):
-    found = {}
-    end = time.monotonic() + 240
-    while len(found) < count:
-        assert time.monotonic() < end, f"{found} after four minutes"
-        found |= dict(launcher.ended())
-        time.sleep(0.2)
-    return found
 
 
 @pytest.mark.ray

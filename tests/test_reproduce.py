@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from in_process import Here
 
 from mmfuse.cli import main
 from mmfuse.commands import reproduce as reproduce_command
@@ -20,7 +21,6 @@ from mmfuse.reproduce.figures import FIGURES
 from mmfuse.reproduce.planned import Planned, identity, planned
 from mmfuse.reproduce.table import MARKS, named, read
 from mmfuse.sweep.composer import Composer
-from mmfuse.sweep.launcher import Launcher
 
 FIVE = [79.0, 79.5, 80.0, 80.5, 81.0]  # mean 80, sample deviation sqrt(2.5 / 4) = .7906
 TABLES = Catalog().options("baseline")
@@ -152,36 +152,6 @@ def test_every_table_is_read_and_all_that_it_types_composes(name, composer):
 def test_more_seeds_belong_to_the_same_run_and_other_settings_do_not(composer):
     one, more, other = (composer(typed) for typed in (["seeds=[0]"], ["seeds=[0,1]"], ["seeds=[0]", "batch_size=3"]))
     assert identity(one) == identity(more) != identity(other)
-
-
-class Here(Launcher):
-    """Runs in this process, one after another."""
-
-    def __init__(self):
-        self.over, self.ran = [], []
-
-    @property
-    def room(self):
-        return 1 - len(self.over)
-
-    def start(self, folders):
-        from mmfuse.listener import Listener
-        from mmfuse.run.train import run
-
-        for folder in folders:
-            run(yaml.safe_load((folder / "config.yaml").read_text()), folder, Listener())
-            self.ran.append(folder.name)
-            self.over.append((folder, 0))
-
-    def ended(self):
-        found, self.over = self.over, []
-        return found
-
-    def stop(self):
-        """Nothing runs when it is asked."""
-
-    def close(self):
-        """There is no process of its own."""
 
 
 @pytest.fixture

@@ -5,10 +5,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
-from cluster_runs import in_training, left_alone, planned, status, wait_until
+from cluster_runs import ended, in_training, left_alone, planned, status, wait_until
 
 from mmfuse.errors import ConfigError
 from mmfuse.record.status import Status
@@ -331,16 +330,6 @@ def test_a_partition_that_is_not_there():
     message = refusal(lambda: SlurmLauncher(partition="debgu"))
     assert message.splitlines()[0] == "launcher.partition: Slurm has no partition 'debgu'"
     assert "did you mean 'debug'?" in message.splitlines()[1]
-
-
-def ended(launcher, count):
-    found = {}
-    end = time.monotonic() + 240
-    while len(found) < count:
-        assert time.monotonic() < end, f"{found} after four minutes"
-        found |= dict(launcher.ended())
-        time.sleep(0.2)
-    return found
 
 
 @pytest.mark.slurm
