@@ -47,8 +47,9 @@ class Experiment:
 
     @property
     def training(self) -> list[int]:
-        """Processes of runs that say that they train."""
-        return [int(str(about["pid"])) for about in self.statuses if about["state"] == "running"]
+        """Processes of runs that say that they train; one that was killed says so still."""
+        pids = [int(str(about["pid"])) for about in self.statuses if about["state"] == "running"]
+        return [pid for pid in pids if Path(f"/proc/{pid}").exists()]
 
     def command(self) -> list[str]:
         place = self.folder
