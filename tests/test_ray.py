@@ -80,7 +80,7 @@ def cluster():
 @pytest.mark.ray
 @pytest.mark.filterwarnings("ignore")  # Ray's own, of files and sockets that it leaves open
 def test_runs_whose_processes_die_in_mid_training_end_as_lone_runs_do(cluster, tmp_path):
-    runs = planned(tmp_path / "sweep", 3, 6)
+    runs = planned(tmp_path / "sweep", 3, 30)
     expected = left_alone(runs, tmp_path / "alone")
     cluster.start(runs)
     wait_until(lambda: in_training(runs[0]))

@@ -293,7 +293,7 @@ def test_a_worker_that_is_killed_has_failed_by_that(tmp_path):
 def test_an_array_whose_jobs_are_put_back_in_mid_training_ends_as_lone_runs_do(tmp_path):
     if why := answers():
         pytest.skip(why)
-    runs = planned(tmp_path / "sweep", 3, 6)
+    runs = planned(tmp_path / "sweep", 3, 30)
     expected = left_alone(runs, tmp_path / "alone")
     launcher = SlurmLauncher(partition="debug", time_min=5, signal_delay_s=60, poll_s=0.5)
     launcher.start(runs)
