@@ -15,6 +15,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.utils.data import Dataset as Fetched
 
+from mmfuse.shown import shown
+
 
 class Signal(NamedTuple):
     """One modality of a batch.
@@ -33,8 +35,8 @@ class Signal(NamedTuple):
     def pooled(self) -> Float[Tensor, "B D"]:
         """The mean of the real steps, and zeros where there are none."""
         if self.mask.shape[1] == 1:  # a vector
-            return torch.where(self.mask, self.data.squeeze(1), 0.0)
-        total = torch.where(self.mask.unsqueeze(-1), self.data, 0.0).sum(dim=1)  # quicker than masked_fill
+            return shown(self.data.squeeze(1), self.mask)
+        total = shown(self.data, self.mask.unsqueeze(-1)).sum(dim=1)
         return total / self.mask.sum(dim=1, keepdim=True).clamp(min=1)
 
     @classmethod
@@ -119,6 +121,7 @@ class Schedule(ABC):
     watched: str | None = None  # the view whose score tells the best epoch; None: all modalities together
     tested: str | None = None  # the view that is tested; None: all modalities together
     settles: int = 0  # the first epoch that may be the best: those before prepare it
+    by_part: bool = True  # whether its rates may differ from part to part; if not, one call steps through all of them
 
     @abstractmethod
     def __call__(self, epoch: int, step: int) -> Phase: ...

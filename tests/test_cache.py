@@ -452,6 +452,6 @@ class TestAwake:
     def test_a_rate_of_its_own(self, run):
         run("encoder.asked.freeze=false", "encoder.asked.lr=1e-7", "optimizer.lr=1e-3")
         state = torch.load("outputs/latest/seed-0/checkpoints/last.ckpt", weights_only=True)["optimizer_states"][0]
-        rates = {group["name"]: group["lr"] for group in state["param_groups"]}
+        rates = {part: group["lr"] for group in state["param_groups"] for part in group["name"].split("+")}
         assert rates["asked"] == 1e-7
         assert rates["fusion"] == rates["seen"] == 1e-3

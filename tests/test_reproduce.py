@@ -68,6 +68,11 @@ def test_verdicts(values, published, about, expected):
     assert verdict(values, published, **about).verdict == expected
 
 
+def test_where_guessing_also_beats_what_was_published_that_is_said():
+    assert verdict([54.0] * 5, 55.8, floor=62.1).why == "worse than the floor, 62.1, as the published figure is"
+    assert verdict([54.0] * 5, 78.1, floor=62.1).why == "worse than the floor, 62.1"
+
+
 def test_values_of_folds_are_not_seeds():
     assert verdict(FIVE, 80.0, seeds=1).verdict == "UNDERPOWERED"
 
@@ -182,11 +187,13 @@ def reproduce(folder, *typed):
 
 
 def test_a_figure_below_the_floor_fails_and_more_seeds_are_added_to_those_there(tmp_path, here, monkeypatch, capsys):
-    written(tmp_path, floors={"accuracy": {"majority": 98.0}}, counted={"train": 5, "test": 359})
+    row = with_row(known=["the paper chose its epoch by the test part"])
+    written(tmp_path, floors={"accuracy": {"majority": 98.0}}, counted={"train": 5, "test": 359}, **row)
     assert reproduce(tmp_path) == 5
     assert here.config["slots"] == 3
     said = capsys.readouterr().out
     assert "FAIL: image: worse than the floor, 98" in said
+    assert "known    image: the paper chose its epoch by the test part" in said
     assert "train 1,078, the paper 5" in said
     assert "test 359" not in said
     place = tmp_path / "out" / "baseline-tiny"

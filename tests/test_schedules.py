@@ -192,7 +192,8 @@ class TestRates:
         """Six steps, of which a third is warm-up: 1/2, 1, then from 1 down to .25 along a line."""
         watched = trained(Synchronous(), tmp_path, 2, rates=Rates(warmup=1 / 3, decay="linear", end=0.25))
         shares = [0.5, 1.0, 1.0, 1 - 0.75 / 4, 1 - 1.5 / 4, 1 - 2.25 / 4]
-        assert [rates["text"] for rates in watched.rates] == pytest.approx([0.1 * share for share in shares])
+        assert all("text" in name.split("+") for rates in watched.rates for name in rates)
+        assert [rate for rates in watched.rates for rate in rates.values()] == pytest.approx([0.1 * s for s in shares])
 
     def test_stay_as_they_are_by_default(self, tmp_path):
         assert {lr for rates in trained(Synchronous(), tmp_path, 1).rates for lr in rates.values()} == {0.1}
@@ -234,8 +235,26 @@ def test_passive_modalities_are_scored_and_steer(tmp_path):
     with torch.no_grad():
         for batch in batches():
             learning.validation_step(batch, 0)
-    learning.log_dict = lambda figures: None
-    learning.on_validation_epoch_end()
+    learning.judge()
     assert {"val/accuracy", "val@passive/accuracy", "val@passive/t/f1_macro"} <= set(learning.figures)
     assert schedule.watched == "passive"
     assert schedule.views["passive"] == ("text", "audio")
+
+
+class TestGroups:
+    def names(self, schedule):
+        return [group["name"] for group in learner(schedule).configure_optimizers().param_groups]
+
+    def test_are_one_a_part_where_rates_may_differ(self):
+        assert self.names(Asynchronous(NAMES, epochs=8, rate=0.1)) == [*NAMES, "fusion", "heads"]
+
+    def test_are_one_where_parts_never_differ(self):
+        assert self.names(Synchronous()) == ["+".join([*NAMES, "fusion", "heads"])]
+
+    def test_a_schedule_that_said_rates_never_differ_is_held_to_it(self, tmp_path):
+        class Broken(Synchronous):
+            def __call__(self, epoch, step):
+                return Phase(rates={"text": 0.1})
+
+        with pytest.raises(ValueError, match=r"Broken gives parts rates of their own, but by_part is False"):
+            trained(Broken(), tmp_path, 1)

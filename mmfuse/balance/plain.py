@@ -22,7 +22,8 @@ class Plain(Balancer):
 
     def forward(self, step: Step) -> Tensor:
         each = [(self.weight(name), loss) for name, loss in step.losses.items()]
-        return torch.stack([loss if not isinstance(w, Tensor) and w == 1 else w * loss for w, loss in each]).sum()
+        weighted = [loss if not isinstance(w, Tensor) and w == 1 else w * loss for w, loss in each]
+        return weighted[0] if len(weighted) == 1 else torch.stack(weighted).sum()
 
     def weight(self, name: str) -> float | Tensor:
         """A tensor where runs of a stack differ in it."""

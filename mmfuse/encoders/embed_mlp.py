@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from mmfuse.encoders.mlp import MLP
+from mmfuse.shown import shown
 from mmfuse.types import Encoder, Signal
 
 
@@ -45,6 +46,6 @@ class EmbedMLP(Encoder):
         self.mlp = MLP(sum(embedded), dim, dropout)
 
     def forward(self, signal: Signal) -> Signal:
-        features = signal.data.masked_fill(~signal.mask.unsqueeze(-1), 0.0).split(self.widths, dim=-1)
+        features = shown(signal.data, signal.mask.unsqueeze(-1)).split(self.widths, dim=-1)
         embedded = [column(each) for column, each in zip(self.columns, features, strict=True)]
         return self.mlp(Signal(torch.cat(embedded, dim=-1), signal.mask))  # (B, T, dim)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mmfuse.shown import shown
 from mmfuse.types import Encoder, Signal
 
 
@@ -48,7 +49,7 @@ class FTTransformer(Encoder):
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, signal: Signal) -> Signal:
-        data = signal.data.masked_fill(~signal.mask.unsqueeze(-1), 0.0).flatten(0, 1)  # (B T, size)
+        data = shown(signal.data, signal.mask.unsqueeze(-1)).flatten(0, 1)  # (B T, size)
         tokens = self.tokens(data)  # (B T, 1 + columns, D)
         for block in self.blocks:
             tokens = block(tokens)

@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from mmfuse.shown import shown
 from mmfuse.types import Encoder, Signal
 
 
@@ -12,5 +13,5 @@ class Linear(Encoder):
         self.layer = nn.Linear(size, dim)
 
     def forward(self, signal: Signal) -> Signal:
-        data = signal.data.masked_fill(~signal.mask.unsqueeze(-1), 0.0)  # (B, T, size)
+        data = shown(signal.data, signal.mask.unsqueeze(-1))  # (B, T, size)
         return Signal(self.layer(data), signal.mask)  # (B, T, dim)

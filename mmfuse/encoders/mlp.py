@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from mmfuse.shown import shown
 from mmfuse.types import Encoder, Signal
 
 
@@ -12,5 +13,5 @@ class MLP(Encoder):
         self.layers = nn.Sequential(nn.Linear(size, dim), nn.ReLU(), nn.Dropout(dropout), nn.Linear(dim, dim))
 
     def forward(self, signal: Signal) -> Signal:
-        data = signal.data.masked_fill(~signal.mask.unsqueeze(-1), 0.0)  # (B, T, size)
+        data = shown(signal.data, signal.mask.unsqueeze(-1))  # (B, T, size)
         return Signal(self.layers(data), signal.mask)  # (B, T, dim)

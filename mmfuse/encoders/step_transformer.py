@@ -7,6 +7,7 @@ missing; those after it keep their places.
 from torch import nn
 
 from mmfuse.encoders.attention_blocks import Blocks
+from mmfuse.shown import shown
 from mmfuse.sinusoids import sinusoids
 from mmfuse.types import Encoder, Signal
 
@@ -23,7 +24,7 @@ class StepTransformer(Encoder):
         self.blocks = Blocks(dim, heads, layers, feedforward, dropout)
 
     def forward(self, signal: Signal) -> Signal:
-        data = signal.data.masked_fill(~signal.mask.unsqueeze(-1), 0.0)  # (B, T, size)
+        data = shown(signal.data, signal.mask.unsqueeze(-1))  # (B, T, size)
         data = self.enter(data)  # (B, T, dim)
         data = self.dropout(data + sinusoids(data.shape[1], self.dim, data.device))
         return Signal(self.blocks(data, signal.mask), signal.mask)

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from mmfuse.shown import shown
 from mmfuse.types import Encoder, Signal
 
 
@@ -28,7 +29,7 @@ class TCN(Encoder):
         )
 
     def forward(self, signal: Signal) -> Signal:
-        steps = signal.data.masked_fill(~signal.mask.unsqueeze(-1), 0.0).transpose(1, 2)  # (B, size, T)
+        steps = shown(signal.data, signal.mask.unsqueeze(-1)).transpose(1, 2)  # (B, size, T)
         for layer in self.layers:
             steps = layer(steps, signal.mask)  # (B, dim, T)
         return Signal(steps.transpose(1, 2), signal.mask)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from mmfuse.errors import ConfigError
+from mmfuse.shown import shown
 from mmfuse.types import Encoder, Signal
 
 
@@ -27,7 +28,7 @@ class Tfidf(Encoder):
                 f"tf-idf's terms cannot be numbered in {signal.data.dtype}"
                 "\n  to go on: trainer.precision=32-true, or bf16-mixed"
             )
-        pairs = signal.data.masked_fill(~signal.mask.unsqueeze(-1), 0.0)  # (B, T, 2)
+        pairs = shown(signal.data, signal.mask.unsqueeze(-1))  # (B, T, 2)
         weights = pairs[..., 1].to(self.terms.weight.dtype)  # (B, T)
         text = F.embedding_bag(pairs[..., 0].long(), self.terms.weight, per_sample_weights=weights, mode="sum")
         return Signal.vector(text + self.bias, signal.present)

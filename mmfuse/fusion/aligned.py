@@ -8,6 +8,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from mmfuse.errors import DataError
+from mmfuse.shown import shown
 from mmfuse.types import Signal, Signals
 
 Align = Literal["require", "trust", "resample"]
@@ -19,7 +20,7 @@ def aligned(signals: Signals, modalities: Sequence[str], align: Align) -> Signal
     `require` refuses a row whose modalities end at different steps, `trust` takes them by number and lets the shorter
     end, `resample` repeats or leaves out real steps, evenly, so that each has as many as the row's longest.
     """
-    filled = {m: Signal(torch.where(s.mask.unsqueeze(-1), s.data, 0.0), s.mask) for m, s in signals.items()}
+    filled = {m: Signal(shown(s.data, s.mask.unsqueeze(-1)), s.mask) for m, s in signals.items()}
     filled = {m: filled[m] for m in modalities}
     if align == "require":
         require_equal(filled)

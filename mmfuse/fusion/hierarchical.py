@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from mmfuse.contextual import Contextual
 from mmfuse.fusion.aligned import Align, aligned
 from mmfuse.fusion.step_space import StepSpace
+from mmfuse.shown import shown
 from mmfuse.types import Fusion, Signal, Signals
 
 
@@ -80,7 +81,7 @@ class Weighted(nn.Module):
         self.bias = nn.Parameter(torch.zeros(dim))
 
     def forward(self, signals: list[Signal]) -> Signal:
-        data: Tensor = torch.stack([torch.where(s.mask.unsqueeze(-1), s.data, 0.0) for s in signals], dim=2)
+        data: Tensor = torch.stack([shown(s.data, s.mask.unsqueeze(-1)) for s in signals], dim=2)
         mask = torch.stack([s.mask for s in signals]).any(dim=0)  # (B, T)
         said = (torch.einsum("btkd,kd->btd", data, self.weight) + self.bias).tanh()
         return Signal(said * mask.unsqueeze(-1), mask)

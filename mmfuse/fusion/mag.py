@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mmfuse.shown import shown
 from mmfuse.types import Fusion, Parts, Signal, Signals
 
 
@@ -72,7 +73,7 @@ def mean(signal: Signal) -> Signal:
 
 def zeroed(signal: Signal) -> Signal:
     """Zeros where it is masked."""
-    return Signal(torch.where(signal.mask.unsqueeze(-1), signal.data, 0.0), signal.mask)
+    return Signal(shown(signal.data, signal.mask.unsqueeze(-1)), signal.mask)
 
 
 def aligned(signals: Signals) -> Signals:

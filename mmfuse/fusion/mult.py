@@ -32,6 +32,7 @@ from torch import Tensor, nn
 from mmfuse.fusion.aligned import ends
 from mmfuse.fusion.blocks import CrossBlock, SelfBlock
 from mmfuse.fusion.vectors import present_in
+from mmfuse.shown import shown
 from mmfuse.sinusoids import sinusoids
 from mmfuse.types import Fusion, Parts, Signal, Signals
 
@@ -136,7 +137,7 @@ def seen(target: Bool[Tensor, "B T"], source: Bool[Tensor, "B S"], causal: bool)
 
 def padding_read(signal: Signal) -> Signal:
     """As if all steps were real, zeros where they are not."""
-    return Signal(torch.where(signal.mask.unsqueeze(-1), signal.data, 0.0), torch.ones_like(signal.mask))
+    return Signal(shown(signal.data, signal.mask.unsqueeze(-1)), torch.ones_like(signal.mask))
 
 
 def last(signal: Signal) -> Float[Tensor, "B D"]:

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from mmfuse.shown import shown
 from mmfuse.types import Signal, Signals
 
 
@@ -37,7 +38,7 @@ def stack(signals: Sequence[Signal]) -> tuple[Float[Tensor, "B M D"], Bool[Tenso
     if not are_vectors(signals):
         return torch.stack([s.pooled() for s in signals], dim=1), present
     data = torch.cat([s.data for s in signals], dim=1)  # (B, M, D)
-    return torch.where(present.unsqueeze(2), data, 0.0), present  # quicker than masked_fill
+    return shown(data, present.unsqueeze(2)), present
 
 
 def presence(signals: Sequence[Signal]) -> Bool[Tensor, "B M"]:

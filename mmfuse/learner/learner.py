@@ -17,6 +17,7 @@ from mmfuse import masks
 from mmfuse.errors import TrainingError
 from mmfuse.learner.diverged import diverged
 from mmfuse.learner.gathered import even_statistics, gathered, in_turn, own_batches, own_buffers, weight
+from mmfuse.learner.groups import groups
 from mmfuse.learner.joined import joined
 from mmfuse.learner.mixup import checked as checked_mixup
 from mmfuse.learner.mixup import drawn
@@ -90,6 +91,13 @@ class Learner(L.LightningModule):
         self.figures: dict[str, float] = {}  # of the epoch
         self.kept: dict[str, Tensor] = {}  # buffers that this rank had for itself when it was stopped
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Lightning notes which hook it is in some forty times a step; torch would look for modules in each note."""
+        if name == "_current_fx_name":
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     def setup(self, stage: str) -> None:
         """What may learn in any phase is told to learn until the first step: DDP looks only once what it averages."""
         for p in (p for parameters in self.parts.parameters.values() for p in parameters) if here().ranks > 1 else ():
@@ -138,6 +146,8 @@ class Learner(L.LightningModule):
         seed_all(mixed(self.seed, self.current_epoch, batch_idx, *own), self.device)
         phase = self.schedule(self.current_epoch, self.global_step)
         if phase != self.phase:
+            if phase.rates and not self.schedule.by_part:
+                raise ValueError(f"{type(self.schedule).__name__} gives parts rates of their own, but by_part is False")
             self.parts.still(phase.frozen)
             self.phase = phase
         if phase.rates or self.rates != STEADY:
@@ -233,7 +243,8 @@ class Learner(L.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         self.judge(self.trainer.val_dataloaders if here().ranks > 1 else None)
-        self.log_dict(self.figures)  # once an epoch: what early stopping and checkpoints look at
+        # What early stopping and checkpoints look at. To log thirty figures one by one takes as long as a dozen steps.
+        self.trainer.callback_metrics.update({name: torch.tensor(value) for name, value in self.figures.items()})
 
     def judge(self, rows: DataLoader[Batch] | None = None) -> None:
         """The figures of what has been heard."""
@@ -279,21 +290,14 @@ class Learner(L.LightningModule):
         found = self.units(self.model.predict(heard), batch.targets)
         return {task: units._replace(place=batch.rows.cpu()[units.place]) for task, units in found.items()}
 
+    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: torch.optim.Optimizer) -> None:
+        """What `optimizer.zero_grad` does, without the profiler's and the compiler's wrappers around it."""
+        for group in optimizer.param_groups:
+            for p in group["params"]:
+                p.grad = None
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        groups: list[dict[str, Any]] = [
-            {"params": ps, "name": name} for name, ps in self.parts.parameters.items() if ps
-        ]
-        if not groups:
-            raise ValueError("no part of the model has anything to learn")
-        for group in groups:
-            encoder = self.parts.pretrained.get(group["name"])
-            if encoder is not None and encoder.lr is not None:
-                group["lr"] = encoder.lr
-            if group["name"] == "balance":
-                group["weight_decay"] = 0.0  # there is nothing that a loss's weight should be pulled to
-                if self.balancer.lr is not None:
-                    group["lr"] = self.balancer.lr
-        optimizer = fused(self.optimizer(params=groups))
+        optimizer = fused(self.optimizer(params=groups(self.parts, self.balancer, self.schedule.by_part)))
         for group in optimizer.param_groups:
             group["initial_lr"] = group["lr"]
         return optimizer

@@ -31,11 +31,14 @@ class Early(Settled, EarlyStopping):
         trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
 
 
-class Best(Settled, ModelCheckpoint): ...
+class Best(Settled, ModelCheckpoint):
+    on_train_batch_end = None  # nothing is saved after so many steps, and no step asks
 
 
 class Last(ModelCheckpoint):
     """After an epoch, or where validation is more often after that, as the pace allows; and after the last one."""
+
+    on_train_batch_end = None
 
     def __init__(self, pace: Pace, **settings: Any):
         super().__init__(**settings)

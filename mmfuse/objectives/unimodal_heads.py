@@ -10,10 +10,10 @@ Of a task that labels the steps of a modality, every modality's steps are taken 
 
 from collections.abc import Mapping
 
-import torch
 from torch import nn
 
 from mmfuse import masks
+from mmfuse.shown import shown
 from mmfuse.types import Batch, Losses, Objective, Outputs, Parts, Task
 
 
@@ -41,6 +41,6 @@ class UnimodalHeads(Objective):
                 if task.of is None:
                     said = self.heads[m][t](signal.pooled())  # (B, K)
                 else:
-                    said = self.heads[m][t](torch.where(signal.mask.unsqueeze(-1), signal.data, 0.0))  # (B, T, K)
+                    said = self.heads[m][t](shown(signal.data, signal.mask.unsqueeze(-1)))  # (B, T, K)
                 losses[f"heads/{m}-{t}"] = self.weight * task.loss(said, target)
         return losses

@@ -57,7 +57,8 @@ def judge(
     if math.isnan(mean):
         return said("FAIL", "it is not a number")
     if floor is not None and worse(mean, floor, figure):
-        return said("FAIL", f"worse than the floor, {floor:g}")
+        alike = ", as the published figure is" if worse(published, floor, figure) else ""
+        return said("FAIL", f"worse than the floor, {floor:g}{alike}")
     if seeds < SEEDS:
         return said("UNDERPOWERED", f"{seeds} seed{'s' * (seeds != 1)}; the rule asks for {SEEDS}")
     if abs(gap) > width:

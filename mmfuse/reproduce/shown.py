@@ -64,6 +64,8 @@ def words(result: Result) -> list[str]:
             if cell.row not in names:
                 names.append(cell.row)
     lines += [f"{verdict}: {', '.join(names)}: {why}" for (verdict, why), names in reasons.items()]
+    differ = {cell.row for cell in result.cells if cell.verdict in ("FAIL", "UNDERPOWERED")}
+    lines += [f"known    {row.name}: {said}" for row in result.rows if row.name in differ for said in row.known]
     lines += [f"note     {note}" for note in result.notes]
     if any(cell.mark == "recalled" for cell in result.cells):
         lines.append(f"?        {MARKS['recalled']}")

@@ -27,6 +27,7 @@ class Row(NamedTuple):
     mark: str
     tolerance: Mapping[str, float]  # by figure: half the band's least width
     ours: Sequence[str]  # settings that the paper does not state
+    known: Sequence[str]  # why it may come out otherwise, and how that was found
     needs: str | None  # what does not come with the data, and where it is to be had
     given: Sequence[str]  # keys that say where it lies, once one has it; none where none would help
     not_built: str | None  # why mmfuse cannot run it
@@ -74,6 +75,7 @@ ROW_MAY = {
     "mark": str,
     "tolerance": dict,
     "ours": list,
+    "known": list,
     "needs": str,
     "given": list,
     "not_built": str,
@@ -155,6 +157,7 @@ def row(about: Any, shared: Mapping[str, Any], parts: Collection[str], where: st
         said["mark"],
         about.get("tolerance", {}),
         about.get("ours", []),
+        about.get("known", []),
         said["needs"],
         said["given"],
         about.get("not_built"),

@@ -39,6 +39,8 @@ def ordered(cfg: Config, prepared: Prepared, rows: np.ndarray, seed: int | None)
             "loader.by_length=true: the lengths of rows that are read anew each epoch are not known"
             "\n  to go on: loader.by_length=false, or a larger loader.memory_gb"
         )
+    if all((lengths == lengths[0]).all() for lengths in held.values()):
+        return Order(rows, cfg["batch_size"], seed, here())
     return ByLength(rows, cfg["batch_size"], seed, held, place=here())
 
 

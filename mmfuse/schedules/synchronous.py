@@ -4,5 +4,7 @@ from mmfuse.types import Phase, Schedule
 
 
 class Synchronous(Schedule):
+    by_part = False
+
     def __call__(self, epoch: int, step: int) -> Phase:
         return Phase()

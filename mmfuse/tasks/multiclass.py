@@ -38,25 +38,19 @@ class Multiclass(Task):
         self.weights, self.gamma, self.smoothing = weights, gamma, smoothing
 
     def loss(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """A mean over the rows that have a label, by their weights; 0 where none has, of which torch's own is NaN."""
+        weights = None if self.weights is None else prediction.new_tensor(self.weights)
         known = target >= 0
-        if self.smoothing:
-            return self.smoothed_loss(prediction, target)
-        each = F.cross_entropy(prediction, target, ignore_index=-1, reduction="none")  # (B,) -log p, 0 without a label
+        share = known if weights is None else weights[target.clamp(min=0)] * known  # (B,)
         if self.gamma:
+            each = F.cross_entropy(prediction, target, ignore_index=-1, reduction="none")  # (B,) -log p, 0 if unknown
             each = (-torch.expm1(-each)).clamp(min=1e-12) ** self.gamma * each  # no slope without end at p = 1
-        share = known.to(each.dtype)
-        if self.weights is not None:
-            share = share * each.new_tensor(self.weights)[target.clamp(min=0)]
-        return (each * share).sum() / share.sum().clamp(min=1e-12)  # torch's own mean is NaN where none has a label
-
-    def smoothed_loss(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Of weighted classes each class's own part is weighted, not only the true one's."""
-        weights = prediction.new_ones(self.size) if self.weights is None else prediction.new_tensor(self.weights)
-        each = F.cross_entropy(
-            prediction, target, weights, ignore_index=-1, reduction="none", label_smoothing=self.smoothing
-        )  # (B,)
-        share = (weights[target.clamp(min=0)] * (target >= 0)).to(each.dtype)
-        return each.sum() / share.sum().clamp(min=1e-12)
+            total = (each * share).sum()
+        else:
+            total = F.cross_entropy(
+                prediction, target, weights, ignore_index=-1, reduction="sum", label_smoothing=self.smoothing
+            )
+        return total / share.sum(dtype=total.dtype).clamp(min=1e-12)
 
     def answer(self, prediction: Tensor) -> np.ndarray:
         return prediction.to(torch.float64).softmax(dim=1).numpy()

@@ -6,7 +6,7 @@ of the epochs of several turns; each epoch trains and validates. Sequences are a
 words, mean 12, at most 50); theirs are padded to 50, ours batched by length, with what is padded masked. The packed
 GRU is given as much for comparison: it reads real steps only, too. Where LeNets win is memory: channels lie next to
 each other, and pooling comes before relu. What steps of small MLPs lose is Lightning's loop around each of them
-(`steps`), and an epoch's end: some thirty validation figures that are logged one by one, and two checkpoints.
+(`steps`); they win by gathering a batch's rows at once and by a fused optimizer.
 """
 
 import tempfile
