@@ -183,6 +183,15 @@ def test_a_config_of_a_plan_is_the_one_that_train_would_compose(axes, random):
         assert composer(every[number]) == compose(every[number], CATALOG), every[number]
 
 
+def test_what_differs_in_values_only_is_composed_once(monkeypatch):
+    """Under the packaged configs: one file in which a key follows from another would have each run composed in full."""
+    composer, whole = Composer(CATALOG), []
+    monkeypatch.setattr(composer, "whole", lambda typed: whole.append(typed) or Composer.whole(composer, typed))
+    for lr in ("1e-3", "1e-2", "1e-1"):
+        assert composer([f"optimizer.lr={lr}"])["optimizer"]["lr"] == float(lr)
+    assert whole == [["optimizer.lr=1e-3"]]
+
+
 def test_a_key_that_follows_from_another_is_never_left_behind(tmp_path):
     (tmp_path / "fusion").mkdir()
     text = "_target_: mmfuse.fusion.concat.ConcatFusion\ndim: ${batch_size}  # int >= 1: as wide as a batch is long\n"

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from mmfuse.fusion.vectors import present_in
+from mmfuse.shown import shown
 from mmfuse.types import Parts, Signal, Signals
 
 
@@ -26,4 +27,4 @@ class Factors(nn.Module):
         return product, present_in(signals, self.maps).any(dim=1)
 
     def factor(self, modality: str, signal: Signal) -> Float[Tensor, "B D"]:
-        return torch.where(signal.present.unsqueeze(1), self.maps[modality](signal.pooled()), 1.0)
+        return shown(self.maps[modality](signal.pooled()), signal.present.unsqueeze(1), 1.0)

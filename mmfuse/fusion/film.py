@@ -11,10 +11,10 @@ Parameters: (d_c + 1) 2 d_x + (d_x + 1) dim, where d_c and d_x are the widths of
 
 from collections.abc import Sequence
 
-import torch
 from torch import nn
 
 from mmfuse.fusion.vectors import side_by_side
+from mmfuse.shown import shown
 from mmfuse.types import Fusion, Signal, Signals
 
 
@@ -37,5 +37,5 @@ class FilmFusion(Fusion):
         vectors, present = side_by_side(signals, [*self.conditioners, *self.modulated])  # (B, D_c + D_x), (B, M)
         c, x = vectors.tensor_split([self.condition.in_features], dim=1)  # (B, D_c), (B, D_x)
         heard = present[:, : len(self.conditioners)].any(dim=1, keepdim=True)  # (B, 1)
-        scale, shift = torch.where(heard, self.condition(c), 0.0).chunk(2, dim=1)  # (B, D_x) each
+        scale, shift = shown(self.condition(c), heard).chunk(2, dim=1)  # (B, D_x) each
         return Signal.vector(self.out((1 + scale) * x + shift), present.any(dim=1))

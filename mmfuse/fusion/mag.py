@@ -52,7 +52,7 @@ class MagFusion(Fusion):
         t = known[self.anchor].data  # (B, T, D)
         adapted = t + self.nudge(t, known)
         mask = reduce(torch.logical_or, [s.mask for s in known.values()])  # (B, T)
-        return Signal(torch.where(mask.unsqueeze(-1), self.finish(adapted), 0.0), mask)
+        return Signal(shown(self.finish(adapted), mask.unsqueeze(-1)), mask)
 
     def nudge(self, t: Float[Tensor, "B T D"], known: Signals) -> Float[Tensor, "B T D"]:
         """a H, which is nowhere longer than beta |t|."""
@@ -61,7 +61,7 @@ class MagFusion(Fusion):
             gate(torch.cat([known[m].data, t], dim=-1)).relu() * self.maps[m](known[m].data)
             for m, gate in self.gates.items()
         ]  # each (B, T, D), zeros where the modality is
-        push = torch.where(heard, reduce(torch.add, pushes) + self.bias, 0.0)
+        push = shown(reduce(torch.add, pushes) + self.bias, heard)
         room = self.beta * t.norm(dim=-1, keepdim=True) / (push.norm(dim=-1, keepdim=True) + 1e-6)  # (B, T, 1)
         return room.clamp(max=1.0) * push
 

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from mmfuse.fusion.vectors import present_in
+from mmfuse.shown import shown
 from mmfuse.types import Fusion, Parts, Signal, Signals
 
 
@@ -32,6 +33,6 @@ class SigmoidGateFusion(Fusion):
     def forward(self, signals: Signals) -> Signal:
         gating = signals[self.gate_by].present  # (B,)
         gated = present_in(signals, self.speak).any(dim=1)  # (B,)
-        gate = torch.where(gating[:, None], self.gate(signals[self.gate_by].pooled()).sigmoid(), 1.0)  # (B, D)
+        gate = shown(self.gate(signals[self.gate_by].pooled()).sigmoid(), gating[:, None], 1.0)  # (B, D)
         spoken = reduce(torch.add, [speak(signals[m].pooled()) for m, speak in self.speak.items()])  # (B, D)
-        return Signal.vector(self.out(gate * torch.where(gated[:, None], spoken, 1.0)), gating | gated)
+        return Signal.vector(self.out(gate * shown(spoken, gated[:, None], 1.0)), gating | gated)

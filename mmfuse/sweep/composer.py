@@ -5,6 +5,7 @@ checked by. An option of a group whose file speaks of its own keys only is compo
 else (data sets, strategies, encoders' names, what is added or deleted) is composed in full, once for each shape.
 """
 
+import re
 from collections.abc import Collection, Sequence
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,7 @@ from mmfuse.errors import ConfigError
 APART = ("fusion", "model", "completion", "balance", "imbalance", "schedule", "optimizer", "trainer")
 SELECTED = ("modalities", "tasks", "seed", "seeds", "encoder", "objectives", "dataset.root")  # others follow from them
 SECTIONS = ("strategy", "dataset.modalities", "dataset.tasks")
+FOLLOWS = re.compile(r"\$\{(?!oc\.env:)")  # a key from another; the environment is the same for all runs
 Shape = tuple[str, ...]  # what was typed, without the values and options that are set anew
 Options = dict[str, str]  # by group
 
@@ -40,7 +42,7 @@ class Composer:
         self.joined = dict[tuple[Shape, tuple[str, ...]], Composed | None]()
         files = [file for name, found in catalog.files.items() for file in found if not name.startswith("encoder/")]
         files += [Path(experiment)] if experiment and Path(experiment).is_file() else []
-        self.bound = any("${" in file.read_text(encoding="utf-8") for file in files)  # a key may follow from another
+        self.bound = any(FOLLOWS.search(file.read_text(encoding="utf-8")) for file in files)
         self.setting = cache(self.read)
         self.inside = cache(self.bound_encoder)
 

@@ -22,7 +22,7 @@ SHORT = ["modalities=[text]", "threads=1", "bootstrap=1000", "trainer.accelerato
 CLI = [sys.executable, "-m", "mmfuse.cli"]
 
 
-def rows(runs: int = 12, epochs: int = 20) -> Iterator[Row]:
+def rows(runs: int = 8, epochs: int = 20) -> Iterator[Row]:
     for count, seconds in plans():
         yield Row(f"{count:,} runs composed and checked", seconds, None, ("<", 60.0), "s")
     yield Row("status of 10,000 runs, Python's start included", status(), None, ("<", 2.0), "s")

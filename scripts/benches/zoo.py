@@ -72,4 +72,4 @@ def steps_a_second(runs: dict[str, Callable[[], None]], seconds: float = 0.05) -
     first()
     number = max(1, round(seconds / (time.process_time() - start)))
     many = {name: Again(lambda run=run: (run() for _ in range(number))) for name, run in runs.items()}
-    return {name: number / took for name, took in in_turns(many, repeats=9).items()}
+    return {name: number / took for name, took in in_turns(many, repeats=7).items()}
