@@ -27,7 +27,6 @@ def rows() -> Iterator[Row]:
         for start in range(0, n, 10_000):
             array[start : start + 10_000] = np.random.default_rng(start).standard_normal((10_000, d), dtype=np.float32)
         array.flush()
-        yield from trained("nothing but imports (digits)", folder, ["dataset=digits"])
         yield from trained(
             ".npy of 2 GB",
             folder,

@@ -75,7 +75,7 @@ def rows(share: float = 1.0, turns: int = TURNS) -> Iterator[Row]:
     def some(n: int) -> int:
         return round(share * n)
 
-    yield from raced("LeNet x 2 + concat, 1 x 28 x 28 and 1 x 112 x 112", lenets(some(800)), 1.1, turns)
+    yield from raced("LeNet x 2 + concat, 1 x 28 x 28 and 1 x 112 x 112", lenets(some(600)), 1.1, turns)
     yield from raced("MulT, lengths of MOSI", mult(some(640)), 2.5, turns)
     yield from raced("GRUs, lengths of MOSI", grus(some(640), theirs.GRU), 2.5, turns)
     yield from raced("  the same, against theirs packed", grus(some(640), theirs.PackedGRU), 1.0, turns)

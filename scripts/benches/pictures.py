@@ -26,7 +26,7 @@ from mmfuse.types import Ragged
 def rows() -> Iterator[Row]:
     for width, height in ((500, 375), (1280, 960)):
         with tempfile.TemporaryDirectory() as folder:
-            files = jpegs(Path(folder), 384, width, height)
+            files = jpegs(Path(folder), 256, width, height)
             ours = {}
             for threads in (1, 4):
                 prepare_ = Pixels(size=[224, 224], color=True, threads=threads)
