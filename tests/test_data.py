@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 import torch
+from benches import held
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from mmfuse.data.lazy import Lazy
 from mmfuse.data.order import Order
 from mmfuse.data.splits import folds, split
 from mmfuse.errors import ConfigError, DataError
+from mmfuse.run.loader import ordered
 from mmfuse.tasks.multiclass import Multiclass
 from mmfuse.tasks.regression import Regression
 from mmfuse.types import Examples, Ragged
@@ -401,3 +403,11 @@ class TestFolds:
     def test_need_a_group_each(self, examples):
         with pytest.raises(DataError, match="there are only 4 groups"):
             list(folds(examples(KINDS, groups=np.arange(200) % 4), "kind", 5, seed=0))
+
+
+def test_rows_that_are_all_as_long_as_each_other_are_in_the_usual_order():
+    """There is nothing to batch by: the order is the one of a run that does not ask for it."""
+    column = Stored(Ragged(torch.randn(12, 2), torch.full((6,), 2)))
+    about = held.prepared({"v": column}, {"y": torch.zeros(6, dtype=torch.long)}, 6)
+    found = ordered(held.settings(2, by_length=True), about, np.arange(6), 3)
+    assert [batch.tolist() for batch in found] == [batch.tolist() for batch in Order(np.arange(6), 2, 3)]

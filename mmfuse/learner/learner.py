@@ -91,13 +91,6 @@ class Learner(L.LightningModule):
         self.figures: dict[str, float] = {}  # of the epoch
         self.kept: dict[str, Tensor] = {}  # buffers that this rank had for itself when it was stopped
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Lightning notes which hook it is in some forty times a step; torch would look for modules in each note."""
-        if name == "_current_fx_name":
-            object.__setattr__(self, name, value)
-        else:
-            super().__setattr__(name, value)
-
     def setup(self, stage: str) -> None:
         """What may learn in any phase is told to learn until the first step: DDP looks only once what it averages."""
         for p in (p for parameters in self.parts.parameters.values() for p in parameters) if here().ranks > 1 else ():

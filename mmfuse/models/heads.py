@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mmfuse.shown import shown
 from mmfuse.types import Encoder, Signal, Signals, Task
 
 
@@ -43,7 +44,7 @@ class StepHead(nn.Module):
 
     def forward(self, fused: Signal, encoded: Signals) -> Tensor:
         own = encoded[self.of]
-        steps = own.data.masked_fill(~own.mask.unsqueeze(-1), 0.0)  # (B, T, D)
+        steps = shown(own.data, own.mask.unsqueeze(-1))  # (B, T, D)
         beside = fused.pooled().unsqueeze(1).expand(-1, steps.shape[1], -1)  # (B, T, F)
         return self.linear(torch.cat([steps, beside], dim=-1))  # (B, T, K)
 
@@ -56,7 +57,7 @@ class FusedStepHead(nn.Module):
         self.linear = nn.Linear(dim, size)
 
     def forward(self, fused: Signal, encoded: Signals) -> Tensor:
-        return self.linear(torch.where(fused.mask.unsqueeze(-1), fused.data, 0.0))  # (B, T, K)
+        return self.linear(shown(fused.data, fused.mask.unsqueeze(-1)))  # (B, T, K)
 
 
 class Codes(nn.Module):
